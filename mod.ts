@@ -1,0 +1,43 @@
+/**
+ * Cartouche: an HTTP/1.1 server whose handlers may block.
+ *
+ * One I/O thread owns the sockets; a pool of workers runs the handlers. A blocked, looping or crashed handler costs
+ * one thread and nobody else's request.
+ *
+ * @example
+ * ```ts
+ * import { Router, serve } from "@cartouche/cartouche";
+ *
+ * const router = new Router();
+ * router.get("/", () => new Response("Hello, World!"));
+ *
+ * export default router;
+ * await serve(import.meta.url, { port: 8080 });
+ * ```
+ *
+ * @module
+ */
+
+// Serving.
+export { serve, type Server, type ServerStats } from "./src/server.ts";
+export type { ElasticPool, ServeOptions } from "./src/options.ts";
+export type { BoundAddress } from "./src/adapters/adapter.ts";
+export { isMainThread } from "node:worker_threads";
+
+// Handlers.
+export type { FetchApp, Handler, HandlerResult, Middleware } from "./src/handler.ts";
+export { type ResponseWriter, ServerRequest } from "./src/worker/request.ts";
+export { FastResponse } from "./src/worker/fast_response.ts";
+
+// Routing.
+export { Router } from "./src/router/router.ts";
+export type { PathParams } from "./src/router/path_params.ts";
+export type { RouteOptions, RouteRecord } from "./src/router/route_options.ts";
+
+// Logging.
+export type { Logger, LogLevel, LogRecord } from "./src/logging/logger.ts";
+export { consoleLogger } from "./src/logging/console_logger.ts";
+export { fileLogger, type FileLoggerOptions } from "./src/logging/file_logger.ts";
+
+// Errors.
+export { CartoucheError, ERROR_CODES, type ErrorCode } from "./src/errors.ts";

@@ -1,0 +1,131 @@
+/**
+ * A request body on its way from a connection to a worker: pieces that wait, credit that the worker gave.
+ * Runs on: I/O thread; runtime API: none
+ *
+ * The worker pulls; nothing is sent that it did not ask for. What arrives faster waits here, and when more than
+ * `HIGH_BYTES` wait the connection stops reading its socket, so that the client is slowed by TCP.
+ */
+import { BodyFailure, InboxKind, MAX_RECORD_BYTES } from "../messages/kind.ts";
+import type { WorkerLink } from "./tickets.ts";
+
+/** Above this the socket is not read, once the body is being streamed. */
+const HIGH_BYTES = 256 * 1024;
+
+const encoder = new TextEncoder();
+
+/** The body of one request. */
+export class BodyFeed {
+  /** Octets that wait here. */
+  queuedBytes = 0;
+  /** Octets of content that arrived so far. */
+  receivedBytes = 0;
+  /** All content is here. */
+  ended = false;
+  /** It will not come; a `BodyFailure`, or 0. */
+  failure = 0;
+  /** Nobody wants the rest. */
+  discarding = false;
+  #pieces: Uint8Array[] = [];
+  #next = 0;
+  #credit = 0;
+  #worker: WorkerLink | null = null;
+  #ticket = 0;
+  #trailers: readonly (readonly [string, string])[] = [];
+  #closed = false;
+
+  /** Whether the socket should rest. */
+  get isFull(): boolean {
+    return this.queuedBytes > HIGH_BYTES;
+  }
+
+  /** Whether everything was handed over (or nobody wants it). */
+  get isHandedOver(): boolean {
+    return this.#closed || this.discarding;
+  }
+
+  /** Whether trailer fields came with it. */
+  get hasTrailers(): boolean {
+    return this.#trailers.length > 0;
+  }
+
+  /** Takes content; the piece is kept, not copied. */
+  push(piece: Uint8Array): void {
+    this.receivedBytes += piece.length;
+    if (this.discarding) return;
+    this.#pieces.push(piece);
+    this.queuedBytes += piece.length;
+    this.pump();
+  }
+
+  /** The body is complete. */
+  end(trailers: readonly (readonly [string, string])[]): void {
+    this.ended = true;
+    this.#trailers = trailers;
+    this.pump();
+  }
+
+  /** The body breaks off. What waits is still delivered, then the failure. */
+  fail(failure: typeof BodyFailure[keyof typeof BodyFailure]): void {
+    if (this.ended || this.failure !== 0) return;
+    this.failure = failure;
+    this.pump();
+  }
+
+  /** The worker asks for more. */
+  pull(worker: WorkerLink, ticket: number, bytes: number): void {
+    this.#worker = worker;
+    this.#ticket = ticket;
+    this.#credit += bytes;
+    this.pump();
+  }
+
+  /** The request is over: the rest goes nowhere. */
+  discard(): void {
+    this.discarding = true;
+    this.#pieces = [];
+    this.#next = 0;
+    this.queuedBytes = 0;
+    this.#worker = null;
+  }
+
+  /** All of it in one piece, taken out; for a body that goes along in the request's record. */
+  takeAll(): Uint8Array<ArrayBufferLike> {
+    const only = this.#pieces[0];
+    if (this.#pieces.length === 1 && only !== undefined) return only;
+    const all = new Uint8Array(this.queuedBytes);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  }
+
+  /** Sends what the credit allows. */
+  pump(): void {
+    const worker = this.#worker;
+    if (worker === null || this.#closed) return;
+    while (this.#credit > 0 && this.#next < this.#pieces.length) {
+      const piece = this.#pieces[this.#next] as Uint8Array;
+      const length = Math.min(piece.length, this.#credit, MAX_RECORD_BYTES);
+      worker.send(InboxKind.Body, this.#ticket, 0, piece.subarray(0, length));
+      this.#credit -= length;
+      this.queuedBytes -= length;
+      if (length === piece.length) this.#next++;
+      else this.#pieces[this.#next] = piece.subarray(length);
+    }
+    if (this.#next > 0 && this.#next === this.#pieces.length) {
+      this.#pieces = [];
+      this.#next = 0;
+    }
+    if (this.#pieces.length > 0) return;
+    if (this.failure !== 0) {
+      this.#closed = true;
+      worker.send(InboxKind.BodyFailed, this.#ticket, this.failure, null);
+    } else if (this.ended) {
+      this.#closed = true;
+      const trailers = this.#trailers.length === 0 ? null : encoder.encode(JSON.stringify(this.#trailers));
+      worker.send(InboxKind.BodyEnd, this.#ticket, 0, trailers);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * One request and its response, as the I/O thread sees them.
+ * Runs on: I/O thread; runtime API: none
+ *
+ * Exchanges of a connection form a list in the order of their requests. Only the first may write; what the others
+ * answer early is parked here. An exchange leaves the list when its response is complete, and the ticket table when
+ * its worker is through with it: a handler may answer early and work on, or be given up and end later.
+ */
+import { AbortReason, InboxKind } from "../messages/kind.ts";
+import type { BodyFeed } from "./body_feed.ts";
+import type { ConnectionHost, HttpConnection } from "./http_connection.ts";
+import { encodeLocalResponse, type LocalResponse } from "./local_response.ts";
+import { Ticketed, type WorkerLink } from "./tickets.ts";
+
+/** A request and its response. */
+export class Exchange extends Ticketed {
+  /** null once the response is complete, or the client is gone. */
+  connection: HttpConnection | null;
+  /** The next one of the same connection. */
+  next: Exchange | null = null;
+  /** HEAD: a local response has no content. */
+  readonly isHead: boolean;
+  /** Whether the connection can go on after it, as far as the request says. */
+  readonly keepAlive: boolean;
+  body: BodyFeed | null = null;
+  /** The connection that the body comes from, as long as it is read. */
+  source: HttpConnection | null = null;
+  /** The client waits for 100 Continue. */
+  expects100 = false;
+  /** Octets of the response have gone out, or wait here. */
+  started = false;
+  /** The response is complete (perhaps still parked). */
+  final = false;
+  /** The connection ends behind it. */
+  close = false;
+  /** The response broke off. */
+  cut = false;
+  /** Nothing of the worker counts any more: the I/O thread has answered. */
+  sealed = false;
+  parked: Uint8Array[] = [];
+  /** Streamed octets that the worker has not had credit for again. */
+  owed = 0;
+  readonly #host: ConnectionHost;
+
+  constructor(host: ConnectionHost, connection: HttpConnection, isHead: boolean, keepAlive: boolean) {
+    super();
+    this.#host = host;
+    this.connection = connection;
+    this.isHead = isHead;
+    this.keepAlive = keepAlive;
+  }
+
+  override get isGuarded(): boolean {
+    return !this.final && !this.sealed && this.connection !== null;
+  }
+
+  /** Answers without a worker and ignores what a worker says from now on. A response that has begun is cut. */
+  answerLocally(response: LocalResponse): void {
+    if (this.final || this.sealed) return;
+    this.sealed = true;
+    const connection = this.connection;
+    if (connection === null) return;
+    if (this.started) {
+      this.cut = true;
+      this.final = true;
+      connection.settle(this);
+      return;
+    }
+    const close = response.close || !this.keepAlive;
+    const bytes = encodeLocalResponse({ ...response, close }, this.isHead);
+    connection.accept(this, bytes, 0, bytes.length, true, close, false);
+  }
+
+  override lost(): void {
+    this.worker = null;
+    this.answerLocally({
+      status: 500,
+      detail: "The thread that ran this request died.",
+      close: false,
+    });
+    this.done();
+  }
+
+  override overdue(): void {
+    this.#host.stats.deadlines++;
+    this.isOverdue = true;
+    this.answerLocally({ status: 503, detail: "The handler did not answer in time.", close: false });
+    this.giveUp(AbortReason.Deadline);
+  }
+
+  override shed(): void {
+    this.#host.stats.shed++;
+    this.answerLocally({
+      status: 503,
+      detail: "No thread was free in time.",
+      fields: [["Retry-After", "1"]],
+      close: false,
+    });
+    this.done();
+  }
+
+  /** No worker has anything to do with it any more. */
+  done(): void {
+    this.#host.tickets.retire(this);
+    this.worker = null;
+    const source = this.source;
+    if (source === null) return;
+    this.source = null;
+    this.body?.discard();
+    source.handlerDone(this);
+  }
+
+  /** Tells the worker that nobody waits for this request any more; it answers with Done. */
+  giveUp(reason: typeof AbortReason[keyof typeof AbortReason]): void {
+    if (this.abortReason !== 0) return;
+    this.abortReason = reason;
+    this.worker?.send(InboxKind.Abort, this.ticket, reason, null);
+  }
+
+  /** Set when it was given up before its worker was known. */
+  abortReason = 0;
+
+  /** The worker is known now. */
+  override takenBy(worker: WorkerLink, now: number): void {
+    this.movedAt = now;
+    if (this.worker === worker) return;
+    this.worker = worker;
+    if (this.abortReason !== 0) worker.send(InboxKind.Abort, this.ticket, this.abortReason, null);
+  }
+}

@@ -1,0 +1,511 @@
+/**
+ * The I/O thread's loop: sockets on one side, rings on the other, and what happens once per turn.
+ * Runs on: I/O thread; runtime API: none
+ *
+ * A turn: the adapter delivers what sockets brought; requests go into the ring; at the end of the turn workers are
+ * woken (one wake-up for many requests) and outboxes are read. Between turns the thread sleeps in its event loop; a
+ * worker's doorbell wakes it (`ring/parking.ts`). Once per tick the slow things are looked at: time-outs, deadlines,
+ * requests that wait too long, slots of dead threads.
+ */
+import type { Adapter, Transport, TransportEvents } from "../adapters/adapter.ts";
+import type { HeadParser } from "../http/request_parser.ts";
+import { RingKind } from "../messages/kind.ts";
+import { RequestEncoder, requestMessageLength } from "../messages/request_message.ts";
+import type { Settings } from "../options.ts";
+import type { ChannelConsumer } from "../ring/channel.ts";
+import { ARMED, CLOCK, DOORBELL, dirtyWord, IO_SEAT, SERVICE, type SharedRing } from "../ring/layout.ts";
+import { Waker } from "../ring/parking.ts";
+import { Claim, RequestConsumer } from "../ring/request_consumer.ts";
+import { RequestProducer } from "../ring/request_producer.ts";
+import { deliver, type DeliveryHost } from "./delivery.ts";
+import type { Exchange } from "./exchange.ts";
+import { type ConnectionHost, type ConnectionStats, HttpConnection } from "./http_connection.ts";
+import { TicketTable, type WorkerLink } from "./tickets.ts";
+import { TICK_MS, Timeouts } from "./timeouts.ts";
+
+/** A worker as the I/O thread reads it. */
+export interface AttachedWorker extends WorkerLink {
+  readonly seat: number;
+  readonly outbox: ChannelConsumer;
+  /** Room was made in the outbox: wake the worker if it waits for that. */
+  afterDrain(): void;
+}
+
+/** What the owner of the I/O thread (the pool and the server) adds. */
+export interface IoOwner {
+  onWorkerLog(bytes: Uint8Array): void;
+  onWorkerBye(worker: WorkerLink): void;
+  /** Once per tick, after the time-outs. */
+  onTick(now: number): void;
+  /** Whether the thread of this seat was declared dead. */
+  isDead(seat: number): boolean;
+  /** What a peer did wrong. */
+  note(message: string, remote: string): void;
+  acceptFailed(error: unknown): void;
+}
+
+/** What routes say about limits. */
+export interface RouteLimits {
+  /** The options of the route that will answer this request. */
+  lookup(method: string, path: string): { readonly maxBodyBytes?: number; readonly deadlineMs?: number };
+  /** Whether any route has a deadline of its own: only then is every request looked up. */
+  readonly hasDeadlines: boolean;
+}
+
+/** Most pieces of work that can be with the workers at a time (waiting, running, awaiting). */
+const TICKETS = 65_536;
+/** Handlers slower than this are answered and woken one by one, µs. */
+const SLOW_SERVICE_US = 20;
+/** More waiting requests than this wake another thread even when handlers are fast. */
+const BACKLOG_PER_WAKE = 128;
+/** When work waits while a thread sleeps and none takes it for this long, one more is woken, ms. */
+const NUDGE_MS = 1;
+/** Requests that came while the ring was at its limit are refused when nothing moved for this long, ms. */
+const STANDSTILL_MS = 100;
+
+/** The loop. One per server. */
+export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
+  readonly settings: Settings;
+  readonly tickets: TicketTable;
+  readonly timeouts: Timeouts;
+  readonly stats: ConnectionStats = { requests: 0, refused: 0, shed: 0, deadlines: 0 };
+  readonly parsers: HeadParser[] = [];
+  readonly waker: Waker;
+  readonly maxInlineBytes: number;
+  now: number;
+  stopping = false;
+  spooledBytes = 0;
+  routeLimits: RouteLimits | null = null;
+  readonly #adapter: Adapter;
+  readonly #owner: IoOwner;
+  readonly #control: Int32Array;
+  readonly #producer: RequestProducer;
+  readonly #shedder: RequestConsumer;
+  readonly #encoder: RequestEncoder;
+  readonly #workers: (AttachedWorker | null)[] = [];
+  readonly #connections: HttpConnection[] = [];
+  #held: { connection: HttpConnection; since: number }[] = [];
+  #pushed = 0;
+  #turnScheduled = false;
+  #deferrals = 0;
+  #lastPushed = 0;
+  #isWatching = false;
+  #headWatched = 0;
+  #headSeen = 0;
+  #headMovedAt = 0;
+  #ticker: ReturnType<typeof setInterval> | null = null;
+  #closed = false;
+  readonly #endTurn: () => void;
+
+  constructor(settings: Settings, ring: SharedRing, adapter: Adapter, owner: IoOwner) {
+    this.settings = settings;
+    this.#adapter = adapter;
+    this.#owner = owner;
+    this.now = performance.now();
+    this.tickets = new TicketTable(TICKETS);
+    this.timeouts = new Timeouts(this.now);
+    this.#control = new Int32Array(ring.control);
+    this.#producer = new RequestProducer(ring);
+    this.#shedder = new RequestConsumer(ring, IO_SEAT, false);
+    this.#encoder = new RequestEncoder(this.#producer.data);
+    this.waker = new Waker(ring);
+    // A record is at most a quarter of the byte ring; the head and its table take their part.
+    this.maxInlineBytes = Math.min(64 * 1024, this.#producer.dataCapacity / 8);
+    this.#endTurn = () => this.#onTurnEnd();
+    this.#setClock();
+  }
+
+  /** Starts ticking and listening for the doorbell. */
+  start(): void {
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#awaitDoorbell();
+    this.#arm();
+  }
+
+  /** Ends the loop; nothing is read or written afterwards. */
+  close(): void {
+    this.#closed = true;
+    if (this.#ticker !== null) clearInterval(this.#ticker);
+    // The doorbell's promise must not outlive the server.
+    Atomics.add(this.#control, DOORBELL, 1);
+    Atomics.notify(this.#control, DOORBELL);
+  }
+
+  get connections(): readonly HttpConnection[] {
+    return this.#connections;
+  }
+
+  /** Requests that wait for a thread. */
+  get waiting(): number {
+    return Math.max(0, this.#producer.waiting);
+  }
+
+  /** How long the oldest waiting request has waited, ms. */
+  oldestWaitMs(): number {
+    const item = this.tickets.find(this.#shedder.peekTicket());
+    return item === null ? 0 : this.now - item.dispatchedAt;
+  }
+
+  /** Lets a worker's outbox be read from now on. */
+  attach(worker: AttachedWorker): void {
+    this.#workers[worker.seat] = worker;
+  }
+
+  /** Never reads this worker's outbox again. */
+  detach(worker: AttachedWorker): void {
+    if (this.#workers[worker.seat] === worker) this.#workers[worker.seat] = null;
+  }
+
+  /** The part of a thread's death that concerns the request ring: takes its claims away and answers them. */
+  repairSeat(seat: number): void {
+    this.waker.forgetSeat(seat);
+    this.#producer.repair(seat, this.#answerLost);
+    this.waker.wake(1);
+  }
+
+  readonly #answerLost = (ticket: number): void => {
+    this.tickets.find(ticket)?.lost();
+  };
+
+  // ── sockets ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onOpen(transport: Transport): void {
+    this.#beginTurn();
+    const limit = this.settings.maxConnections;
+    if (this.stopping || (limit !== 0 && this.#connections.length >= limit)) {
+      transport.context = null;
+      transport.abort();
+      return;
+    }
+    const connection = new HttpConnection(this, transport);
+    transport.context = connection;
+    connection.index = this.#connections.length;
+    this.#connections.push(connection);
+  }
+
+  onData(transport: Transport, bytes: Uint8Array, length: number): void {
+    this.#beginTurn();
+    (transport.context as HttpConnection | null)?.onData(bytes, length);
+  }
+
+  onDrain(transport: Transport): void {
+    this.#beginTurn();
+    (transport.context as HttpConnection | null)?.onDrain();
+  }
+
+  onEnd(transport: Transport): void {
+    this.#beginTurn();
+    (transport.context as HttpConnection | null)?.onEnd();
+  }
+
+  onClose(transport: Transport): void {
+    this.#beginTurn();
+    (transport.context as HttpConnection | null)?.onClose();
+    transport.context = null;
+  }
+
+  onAcceptError(error: unknown): void {
+    this.#owner.acceptFailed(error);
+  }
+
+  forget(connection: HttpConnection): void {
+    const last = this.#connections.pop();
+    if (last !== undefined && last !== connection) {
+      this.#connections[connection.index] = last;
+      last.index = connection.index;
+    }
+    connection.index = -1;
+  }
+
+  note(connection: HttpConnection, message: string): void {
+    this.#owner.note(message, connection.transport.remoteAddress);
+  }
+
+  onWorkerLog(bytes: Uint8Array): void {
+    this.#owner.onWorkerLog(bytes);
+  }
+
+  onWorkerBye(worker: WorkerLink): void {
+    this.#owner.onWorkerBye(worker);
+  }
+
+  // ── the ring ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  hasRoom(): boolean {
+    return this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0 && this.#held.length === 0;
+  }
+
+  dispatch(
+    exchange: Exchange,
+    parser: HeadParser,
+    flags: number,
+    head: Uint8Array,
+    start: number,
+    headLength: number,
+    body: Uint8Array,
+    bodyStart: number,
+    bodyLength: number,
+  ): boolean {
+    if (this.tickets.free === 0) return false;
+    const connection = exchange.connection;
+    if (connection === null) return true;
+    const remote = connection.remote;
+    const length = requestMessageLength(parser.fieldCount, remote.length, headLength, bodyLength);
+    const producer = this.#producer;
+    const at = producer.reserve(length);
+    if (at < 0) return false;
+    const bodyAt = this.#encoder.write(
+      at,
+      parser,
+      flags,
+      connection.index,
+      remote,
+      connection.transport.remotePort,
+      head,
+      start,
+      headLength,
+      bodyLength,
+    );
+    if (bodyLength > 0) producer.data.set(body.subarray(bodyStart, bodyStart + bodyLength), bodyAt);
+    this.tickets.issue(exchange);
+    exchange.dispatchedAt = this.now;
+    exchange.movedAt = this.now;
+    exchange.deadlineMs = this.#deadline(parser, head, start);
+    producer.commit(RingKind.Request, exchange.ticket, length);
+    this.#pushed++;
+    return true;
+  }
+
+  hold(connection: HttpConnection): void {
+    this.#held.push({ connection, since: this.now });
+  }
+
+  bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number {
+    return this.#routeOptions(parser, head, start)?.maxBodyBytes ?? this.settings.maxBodyBytes;
+  }
+
+  #deadline(parser: HeadParser, head: Uint8Array, start: number): number {
+    if (this.routeLimits === null || !this.routeLimits.hasDeadlines) return this.settings.deadlineMs;
+    return this.#routeOptions(parser, head, start)?.deadlineMs ?? this.settings.deadlineMs;
+  }
+
+  #routeOptions(
+    parser: HeadParser,
+    head: Uint8Array,
+    start: number,
+  ): { readonly maxBodyBytes?: number; readonly deadlineMs?: number } | undefined {
+    if (this.routeLimits === null) return undefined;
+    const text = (from: number, to: number): string =>
+      String.fromCharCode(...head.subarray(start + from, start + to));
+    let path = text(parser.targetStart, parser.targetEnd);
+    const scheme = path.startsWith("/") ? -1 : path.indexOf("://");
+    if (scheme >= 0) path = path.slice(scheme + 3).replace(/^[^/?]*/, "");
+    const query = path.indexOf("?");
+    if (query >= 0) path = path.slice(0, query);
+    return this.routeLimits.lookup(text(parser.headStart, parser.methodEnd), path === "" ? "/" : path);
+  }
+
+  // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #beginTurn(): void {
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    this.#setClock();
+    this.#adapter.atEndOfTurn(this.#endTurn);
+  }
+
+  #setClock(): void {
+    this.now = performance.now();
+    const seconds = Math.floor((performance.timeOrigin + this.now) / 1000);
+    if (this.#control[CLOCK] !== seconds) Atomics.store(this.#control, CLOCK, seconds);
+  }
+
+  #onTurnEnd(): void {
+    // Bun brings few sockets a turn: while more requests keep coming, a few turns share one wake-up.
+    if (
+      this.#pushed !== this.#lastPushed && this.#pushed < 48 && this.#deferrals < this.#adapter.deferTurns
+    ) {
+      this.#lastPushed = this.#pushed;
+      this.#deferrals++;
+      this.#drain();
+      this.#adapter.atEndOfTurn(this.#endTurn);
+      return;
+    }
+    this.#deferrals = this.#lastPushed = 0;
+    this.#turnScheduled = false;
+    this.#wakeWorkers();
+    this.#drain();
+    this.#retryHeld();
+    // What draining made ready to be read may have been put into the ring.
+    this.#wakeWorkers();
+    this.#watchHead();
+  }
+
+  /**
+   * One thread was woken for several requests, because handlers have been fast; the first may turn out slow.
+   * So while requests wait, a timer looks whether they move.
+   */
+  #watchHead(): void {
+    if (this.#isWatching || this.#closed) return;
+    const waiting = this.#producer.waiting;
+    if (waiting <= 0) return;
+    this.#isWatching = true;
+    this.#headWatched = (this.#producer.tail - waiting) | 0;
+    setTimeout(this.#nudge, NUDGE_MS);
+  }
+
+  readonly #nudge = (): void => {
+    this.#isWatching = false;
+    if (this.#closed) return;
+    const waiting = this.#producer.waiting;
+    if (waiting > 0 && ((this.#producer.tail - waiting) | 0) === this.#headWatched) this.waker.wake(waiting);
+    this.#watchHead();
+  };
+
+  #wakeWorkers(): void {
+    const pushed = this.#pushed;
+    if (pushed === 0) return;
+    this.#pushed = 0;
+    if ((this.#control[SERVICE] ?? 0) > SLOW_SERVICE_US) {
+      this.waker.wake(pushed);
+      return;
+    }
+    // Fast handlers: one hot thread takes them in batches; another helps when the backlog grows.
+    if (this.waker.countSleepers() === this.#liveWorkers() || this.#producer.waiting > BACKLOG_PER_WAKE) {
+      this.waker.wake(1);
+    }
+  }
+
+  #liveWorkers(): number {
+    let count = 0;
+    for (const worker of this.#workers) if (worker !== null && worker !== undefined) count++;
+    return count;
+  }
+
+  /** Reads every outbox that has news. @returns how many records there were */
+  #drain(): number {
+    let count = 0;
+    for (let seat = 0; seat < this.#workers.length; seat += 32) {
+      const word = dirtyWord(seat);
+      if (Atomics.load(this.#control, word) === 0) continue;
+      let bits = Atomics.exchange(this.#control, word, 0);
+      while (bits !== 0) {
+        const bit = bits & -bits;
+        bits &= ~bit;
+        const worker = this.#workers[seat + 31 - Math.clz32(bit)];
+        if (worker === null || worker === undefined) continue;
+        count += deliver(this, worker, worker.outbox);
+        worker.afterDrain();
+      }
+    }
+    HttpConnection.flushAll();
+    return count;
+  }
+
+  /** Reads what one worker has left behind, for the last time. */
+  drainLast(worker: AttachedWorker): void {
+    deliver(this, worker, worker.outbox);
+    HttpConnection.flushAll();
+  }
+
+  #retryHeld(): void {
+    if (this.#held.length === 0) return;
+    const held = this.#held;
+    this.#held = [];
+    let index = 0;
+    // hasRoom() is false while others are held, so that nobody overtakes them: look at the ring itself.
+    while (index < held.length && this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0) {
+      held[index++]?.connection.retry();
+    }
+    if (index < held.length) this.#held = this.#held.concat(held.slice(index));
+    HttpConnection.flushAll();
+  }
+
+  // ── the doorbell ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #awaitDoorbell(): void {
+    if (this.#closed) return;
+    const wait = Atomics.waitAsync(this.#control, DOORBELL, Atomics.load(this.#control, DOORBELL));
+    if (wait.async) wait.value.then(this.#onDoorbell);
+    else queueMicrotask(this.#onDoorbell);
+  }
+
+  readonly #onDoorbell = (): void => {
+    if (this.#closed) return;
+    this.#setClock();
+    this.#afterBell();
+    this.#awaitDoorbell();
+    this.#arm();
+  };
+
+  /** Announce, then look again: a worker that published before it saw the announcement is not missed. */
+  #arm(): void {
+    Atomics.store(this.#control, ARMED, 1);
+    this.#afterBell();
+  }
+
+  #afterBell(): void {
+    if (this.#drain() === 0) return;
+    this.#retryHeld();
+    if (this.#turnScheduled) return;
+    this.#wakeWorkers();
+    this.#watchHead();
+  }
+
+  // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tick(): void {
+    this.#setClock();
+    const now = this.now;
+    this.#drain();
+    this.timeouts.advance(now);
+    this.#shedOld(now);
+    this.#shedHeld(now);
+    this.#checkDeadlines(now);
+    this.#producer.repairOldest(this.#isDead, this.#answerLost);
+    // A waker was right and its sleeper wrong: work stands still while somebody sleeps.
+    if (this.#producer.waiting > 0) this.waker.wake(this.#producer.waiting);
+    this.#owner.onTick(now);
+    this.#retryHeld();
+    HttpConnection.flushAll();
+    this.#wakeWorkers();
+  }
+
+  readonly #isDead = (seat: number): boolean => this.#owner.isDead(seat);
+
+  /** Takes requests that waited too long out of the ring, as one more consumer of it. */
+  #shedOld(now: number): void {
+    const limit = this.settings.maxWaitMs;
+    if (limit === 0) return;
+    for (;;) {
+      const oldest = this.tickets.find(this.#shedder.peekTicket());
+      if (oldest === null || now - oldest.dispatchedAt < limit) return;
+      if (this.#shedder.claim() !== Claim.Taken) return;
+      // A worker may have taken the one that was looked at just now; then the one behind it goes in its place.
+      this.tickets.find(this.#shedder.ticket)?.shed();
+    }
+  }
+
+  #shedHeld(now: number): void {
+    const waiting = this.#producer.waiting;
+    const head = (this.#producer.tail - waiting) | 0;
+    if (head !== this.#headSeen || waiting === 0) {
+      this.#headSeen = head;
+      this.#headMovedAt = now;
+    }
+    if (this.#held.length === 0 || now - this.#headMovedAt < STANDSTILL_MS) return;
+    const held = this.#held;
+    this.#held = [];
+    for (const entry of held) {
+      if (now - entry.since >= STANDSTILL_MS && entry.connection.shedHeld()) continue;
+      this.#held.push(entry);
+    }
+  }
+
+  #checkDeadlines(now: number): void {
+    this.tickets.forEach((item) => {
+      if (item.worker === null || item.deadlineMs === 0 || now - item.movedAt < item.deadlineMs) return;
+      if (item.isGuarded) item.overdue();
+    });
+  }
+}

@@ -1,0 +1,390 @@
+/**
+ * The workers of a server: starting, growing, shrinking, watching, replacing, stopping.
+ * Runs on: I/O thread; runtime API: none
+ *
+ * Declaring a worker dead follows one order, verified by a model (`docs/ring.md`), because a thread cannot always be
+ * stopped and may go on at any instruction: 1 set `stop`; 2 take its claims away; 3 read `current`; 4 read its outbox
+ * for the last time; 5 answer what it held and had not answered; 6 never read the outbox again; 7 start another thread
+ * in another seat. A seat is used again only when its thread is known to be gone.
+ */
+import { Worker } from "node:worker_threads";
+import type { Adapter } from "../adapters/adapter.ts";
+import type { IoThread } from "../connection/io_thread.ts";
+import type { WorkerLink } from "../connection/tickets.ts";
+import { CartoucheError } from "../errors.ts";
+import type { ThreadLog } from "../logging/logger.ts";
+import { InboxKind } from "../messages/kind.ts";
+import type { Settings } from "../options.ts";
+import { createChannelBuffers, MAX_SEATS, resetSeat, type SharedRing } from "../ring/layout.ts";
+import type { WorkerData, WorkerReport } from "../worker/start.ts";
+import type { RouteRecord } from "../router/route_options.ts";
+import { workerEntry } from "./worker_entry.ts";
+import { WorkerHandle, WorkerState } from "./worker_handle.ts";
+
+/** Sizes of a worker's channels; memory is only used as far as it is written. */
+const INBOX_RECORDS = 1024;
+const INBOX_BYTES = 512 * 1024;
+const OUTBOX_RECORDS = 2048;
+const OUTBOX_BYTES = 1024 * 1024;
+
+/** A thread whose handler talks to us (reads its body) may unwind by itself after its deadline; longer is not waited, ms. */
+const UNWIND_MS = 200;
+/** A thread that does not read an abort for this long has a blocked event loop, ms. */
+const BLOCKED_LOOP_MS = 500;
+/** An elastic pool grows when a request has waited this long, ms. */
+const GROW_AFTER_MS = 15;
+/** Threads that are started per tick at most when the pool grows. */
+const GROW_STEP = 2;
+/** Replacements after failures at start wait this long, doubled each time, ms. */
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5_000;
+
+/** What the pool tells its owner. */
+export interface PoolOwner {
+  /** Routes of the app, from the first thread that is ready. */
+  onRoutes(routes: readonly RouteRecord[]): void;
+  /** A worker's code asks for the server to stop. */
+  onStopRequested(): void;
+}
+
+/** Counters since the start. */
+export interface PoolStats {
+  started: number;
+  died: number;
+}
+
+/** The workers. */
+export class Pool {
+  readonly stats: PoolStats = { started: 0, died: 0 };
+  readonly #settings: Settings;
+  readonly #moduleUrl: string;
+  readonly #ring: SharedRing;
+  readonly #adapter: Adapter;
+  readonly #io: IoThread;
+  readonly #log: ThreadLog;
+  readonly #owner: PoolOwner;
+  readonly #freeSeats: number[] = [];
+  readonly #workers = new Set<WorkerHandle>();
+  /** Declared dead, but their threads may still run. */
+  readonly #buried = new Set<WorkerHandle>();
+  readonly #deadSeats = new Set<number>();
+  #stopping = false;
+  #failures = 0;
+  #retryAt = 0;
+  #startup: { resolve(): void; reject(error: unknown): void } | null = null;
+  #toldCap = false;
+
+  constructor(
+    settings: Settings,
+    moduleUrl: string,
+    ring: SharedRing,
+    seats: number,
+    adapter: Adapter,
+    io: IoThread,
+    log: ThreadLog,
+    owner: PoolOwner,
+  ) {
+    this.#settings = settings;
+    this.#moduleUrl = moduleUrl;
+    this.#ring = ring;
+    this.#adapter = adapter;
+    this.#io = io;
+    this.#log = log;
+    this.#owner = owner;
+    for (let seat = seats - 1; seat >= 0; seat--) this.#freeSeats.push(seat);
+  }
+
+  /** Seats that a pool of this size may need: its threads, those being replaced, and zombies. */
+  static seatsFor(settings: Settings): number {
+    return Math.min(MAX_SEATS, 2 * settings.maxWorkers + settings.maxZombies + 4);
+  }
+
+  /**
+   * Starts the fixed threads; resolves when all of them have loaded the app.
+   *
+   * @throws the error of the user's module, or CartoucheError `ERR_WORKER`
+   */
+  start(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#startup = { resolve, reject };
+      for (let i = 0; i < this.#settings.minWorkers; i++) this.#spawn();
+    });
+  }
+
+  /** Threads that take requests. */
+  get ready(): number {
+    let count = 0;
+    for (const worker of this.#workers) if (worker.state === WorkerState.Ready) count++;
+    return count;
+  }
+
+  /** Threads that take or will take requests. */
+  get size(): number {
+    let count = 0;
+    for (const worker of this.#workers) if (worker.state <= WorkerState.Ready) count++;
+    return count;
+  }
+
+  /** Threads that were given up and may still run. */
+  get zombies(): number {
+    let count = 0;
+    for (const worker of this.#buried) if (worker.isZombie) count++;
+    return count;
+  }
+
+  /** Whether lost threads can still be replaced. */
+  get isHealthy(): boolean {
+    return this.zombies <= this.#settings.maxZombies;
+  }
+
+  isDead(seat: number): boolean {
+    return this.#deadSeats.has(seat);
+  }
+
+  /** Tells every thread something through its port. */
+  broadcast(message: unknown): void {
+    for (const worker of this.#workers) worker.thread?.postMessage(message);
+  }
+
+  // ── starting ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #spawn(): void {
+    const seat = this.#freeSeats.pop();
+    if (seat === undefined) return;
+    resetSeat(this.#ring, seat);
+    this.#deadSeats.delete(seat);
+    const inbox = createChannelBuffers(INBOX_RECORDS, INBOX_BYTES);
+    const outbox = createChannelBuffers(OUTBOX_RECORDS, OUTBOX_BYTES);
+    const worker = new WorkerHandle(this.#ring, seat, inbox, outbox, this.#io.waker, this.#io);
+    const data: WorkerData = {
+      cartouche: 1,
+      ring: this.#ring,
+      seat,
+      inbox,
+      outbox,
+      moduleUrl: this.#moduleUrl,
+      compress: this.#settings.compress,
+      synchronous: this.#settings.synchronous,
+      fastResponse: this.#settings.fastResponse,
+      logLevel: this.#settings.logLevel,
+    };
+    const thread = new Worker(workerEntry(this.#moduleUrl), {
+      workerData: data,
+      name: `cartouche ${seat}`,
+      resourceLimits: { maxOldGenerationSizeMb: this.#settings.workerHeapMb },
+    });
+    worker.thread = thread;
+    this.#workers.add(worker);
+    this.#io.attach(worker);
+    this.stats.started++;
+    thread.on("message", (report: WorkerReport) => this.#onReport(worker, report));
+    thread.on("error", (error: unknown) => this.#onError(worker, error));
+    thread.on("exit", () => this.#onExit(worker));
+  }
+
+  #onReport(worker: WorkerHandle, report: WorkerReport): void {
+    if (report.type === "ready") {
+      if (worker.state !== WorkerState.Starting) return;
+      worker.state = WorkerState.Ready;
+      worker.activeAt = this.#io.now;
+      this.#failures = 0;
+      this.#owner.onRoutes(report.routes);
+      if (this.#startup !== null && this.ready >= this.#settings.minWorkers) {
+        this.#startup.resolve();
+        this.#startup = null;
+      }
+    } else if (report.type === "failed") {
+      const error = new Error(report.message);
+      error.name = report.name;
+      error.stack = report.stack;
+      this.#failedToLoad(worker, error);
+    } else if (report.type === "stop") this.#owner.onStopRequested();
+  }
+
+  #failedToLoad(worker: WorkerHandle, error: unknown): void {
+    this.#bury(worker);
+    void worker.thread?.terminate();
+    if (this.#startup !== null) {
+      this.#startup.reject(error);
+      this.#startup = null;
+      this.#stopping = true;
+      return;
+    }
+    this.#failures++;
+    const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failures - 1, 10));
+    this.#retryAt = this.#io.now + backoff;
+    this.#log.error("a worker could not load the app; the next try is in " + backoff + " ms", {}, error);
+  }
+
+  // ── dying ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onError(worker: WorkerHandle, error: unknown): void {
+    if (worker.state === WorkerState.Dead) return;
+    if (worker.state === WorkerState.Starting && this.#startup !== null) {
+      this.#failedToLoad(worker, error);
+      return;
+    }
+    this.#log.error("a worker died of an uncaught error", { worker: worker.seat }, error);
+    this.#declareDead(worker, false);
+  }
+
+  #onExit(worker: WorkerHandle): void {
+    worker.hasExited = true;
+    const wasStarting = worker.state === WorkerState.Starting;
+    if (worker.state !== WorkerState.Dead) {
+      if (wasStarting && this.#startup !== null) {
+        this.#failedToLoad(worker, new CartoucheError("ERR_WORKER", "a worker ended while it loaded the app"));
+      } else if (worker.state === WorkerState.Leaving) {
+        this.#bury(worker);
+      } else {
+        this.#log.error("a worker ended", { worker: worker.seat });
+        this.#declareDead(worker, false);
+      }
+    }
+    this.#freeSeatIfGone(worker);
+  }
+
+  #declareDead(worker: WorkerHandle, isBusy: boolean): void {
+    if (worker.state === WorkerState.Dead) return;
+    this.stats.died++;
+    this.#bury(worker, isBusy);
+    void worker.thread?.terminate();
+    if (!this.#stopping) this.#refill();
+  }
+
+  /** Steps 1 to 6. */
+  #bury(worker: WorkerHandle, isBusy = false): void {
+    worker.state = WorkerState.Dead;
+    this.#workers.delete(worker);
+    worker.forbid();
+    this.#deadSeats.add(worker.seat);
+    this.#io.repairSeat(worker.seat);
+    const current = worker.current;
+    this.#io.drainLast(worker);
+    this.#io.tickets.find(current)?.lost();
+    this.#io.tickets.forEach((item) => {
+      if (item.worker === worker) item.lost();
+    });
+    this.#io.detach(worker);
+    worker.isZombie = isBusy;
+    this.#buried.add(worker);
+    this.#freeSeatIfGone(worker);
+  }
+
+  /** A seat is free again when its thread is gone for certain. */
+  #freeSeatIfGone(worker: WorkerHandle): void {
+    // Where a busy thread cannot be stopped, its exit event says nothing: its `left` word does.
+    const isGone = worker.isZombie && !this.#adapter.stopsBusyThreads ? worker.hasLeft : worker.hasExited;
+    if (isGone && this.#buried.delete(worker)) this.#freeSeats.unshift(worker.seat);
+  }
+
+  /** Brings the pool back to its lower bound. */
+  #refill(): void {
+    if (this.#stopping || this.#io.now < this.#retryAt) return;
+    if (!this.isHealthy) {
+      if (!this.#toldCap) {
+        this.#toldCap = true;
+        this.#log.error(
+          "more threads were given up than maxZombies allows: lost threads are not replaced, restart the process",
+          { zombies: this.zombies },
+        );
+      }
+      return;
+    }
+    for (let missing = this.#settings.minWorkers - this.size; missing > 0; missing--) this.#spawn();
+  }
+
+  // ── once per tick ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Looks for threads that overran, are blocked, idle or missing. */
+  tick(now: number): void {
+    for (const worker of this.#workers) {
+      this.#checkBlocked(worker, now);
+      if (worker.state === WorkerState.Ready) this.#checkIdle(worker, now);
+    }
+    for (const worker of this.#buried) this.#freeSeatIfGone(worker);
+    this.#refill();
+    this.#grow(now);
+  }
+
+  #checkBlocked(worker: WorkerHandle, now: number): void {
+    const current = worker.current;
+    if (current !== worker.currentSeen) {
+      worker.currentSeen = current;
+      worker.currentSince = now;
+    }
+    if (worker.abortedAt !== 0) {
+      if (worker.hasReadAll) worker.abortedAt = 0;
+      else if (now - worker.abortedAt > BLOCKED_LOOP_MS && current === 0) {
+        this.#overran(worker, "its event loop is blocked");
+        return;
+      }
+    }
+    if (current === 0) return;
+    const item = this.#io.tickets.find(current);
+    if (item === null || item.deadlineMs === 0) return;
+    const overrun = now - Math.max(worker.currentSince, item.movedAt) - item.deadlineMs;
+    if (overrun < 0) return;
+    if (item.isGuarded) item.overdue();
+    else if (!item.isOverdue) return;
+    if (item.worker === null || overrun > UNWIND_MS) this.#overran(worker, "its handler did not return in time");
+  }
+
+  #overran(worker: WorkerHandle, why: string): void {
+    this.#log.error(`a worker is given up: ${why}`, { worker: worker.seat });
+    this.#declareDead(worker, true);
+  }
+
+  #checkIdle(worker: WorkerHandle, now: number): void {
+    const settings = this.#settings;
+    if (worker.current !== 0 || worker.pending > 0) worker.activeAt = now;
+    if (settings.minWorkers === settings.maxWorkers || this.size <= settings.minWorkers) return;
+    if (now - worker.activeAt < settings.idleTimeoutMs) return;
+    worker.state = WorkerState.Leaving;
+    worker.send(InboxKind.Stop, 0, 0, null);
+  }
+
+  #grow(now: number): void {
+    const room = this.#settings.maxWorkers - this.size;
+    if (room <= 0 || this.#stopping || !this.isHealthy || now < this.#retryAt) return;
+    const waiting = this.#io.waiting;
+    if (waiting === 0 || this.#io.oldestWaitMs() < GROW_AFTER_MS) return;
+    for (let i = Math.min(room, waiting, GROW_STEP); i > 0; i--) this.#spawn();
+  }
+
+  // ── stopping ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A worker has said its last word. */
+  onBye(link: WorkerLink): void {
+    for (const worker of this.#workers) {
+      if (worker !== link) continue;
+      this.#bury(worker);
+      void worker.thread?.terminate();
+      return;
+    }
+  }
+
+  /** Tells every thread to finish and leave; nothing is replaced from now on. */
+  stop(): void {
+    this.#stopping = true;
+    for (const worker of this.#workers) {
+      if (worker.state === WorkerState.Dead) continue;
+      worker.state = WorkerState.Leaving;
+      worker.send(InboxKind.Stop, 0, 0, null);
+    }
+  }
+
+  /** Ends what is left, without waiting: a thread may be beyond our reach. */
+  kill(): void {
+    this.#stopping = true;
+    for (const worker of [...this.#workers]) {
+      this.#bury(worker);
+      void worker.thread?.terminate();
+    }
+  }
+
+  /** Whether every thread has left. */
+  get isEmpty(): boolean {
+    return this.#workers.size === 0;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Removes what killed processes left in the state folder: temporary files, and lock folders of uploads that are gone.
+ * Runs on: any; runtime API: none
+ *
+ * Nothing that a living request uses is that old; files of other kinds in the folder are not looked at.
+ */
+import { join } from "node:path";
+import { unlinkIfThere } from "./file_commit.ts";
+import { uploadPaths } from "./file_paths.ts";
+import { orNull, type StoreFs } from "./store_fs.ts";
+import { UPLOAD_ID } from "./upload_store.ts";
+
+/** Digits of an id. */
+const ID_LENGTH = 32;
+
+/** Removes leftovers last changed before that time, in milliseconds since 1970. */
+export async function removeLeftovers(fs: StoreFs, folder: string, limitMs: number): Promise<void> {
+  const { stateFolder } = uploadPaths(folder, "");
+  for (const name of await orNull(fs.list(stateFolder)) ?? []) {
+    const id = name.slice(0, ID_LENGTH);
+    if (!UPLOAD_ID.test(id)) continue;
+    const path = join(stateFolder, name);
+    const temporary = /^\.[0-9a-z.]+\.tmp$/.test(name.slice(ID_LENGTH));
+    if (!temporary && name !== `${id}.lock`) continue;
+    const modifiedMs = await orNull(fs.modifiedMs(path));
+    if (modifiedMs === null || modifiedMs >= limitMs) continue;
+    if (temporary) await unlinkIfThere(fs, path);
+    else if (await orNull(fs.modifiedMs(uploadPaths(folder, id).json)) === null) await fs.removeFolder(path);
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Takes the content of one request into an upload that is held.
+ * Runs on: any; runtime API: none
+ *
+ * Spec: tus 1.0.0, PATCH ("SHOULD always attempt to store as much of the received data as possible") and Checksum
+ * ("the uploaded chunk MUST be discarded"). Therefore, when a request is cut short: with a checksum nothing of it
+ * stays, without one every byte does. A request that brings too much is no use to anybody: nothing of it stays.
+ *
+ * Invariant: when this returns or throws, what stays of the request is durable and no write is under way.
+ */
+import type { ContentChecksum } from "./tus_checksum.ts";
+import type { UploadRequest } from "./upload_request.ts";
+import { contentLength } from "./upload_request.ts";
+import type { UploadAppend, UploadSession } from "./upload_store.ts";
+
+/** How the content ended. */
+export type Received =
+  /** All of it is in. */
+  | "whole"
+  /** The client went away; what came is kept unless it had a checksum. */
+  | "cut"
+  /** Another request wants the upload; the same. */
+  | "stopped"
+  /** More than `limit`; nothing is kept. */
+  | "overflow"
+  /** The checksum is another; nothing is kept. */
+  | "mismatch"
+  /** The checksum that was announced did not come; nothing is kept. */
+  | "missing";
+
+/** How to receive. */
+export interface ReceiveOptions {
+  /** Most bytes that the upload can still take. */
+  readonly limit: number;
+  readonly checksum: ContentChecksum | null;
+  /** Called after each chunk, with the bytes received so far (not yet durable). */
+  progress(received: number): Promise<void>;
+}
+
+/** Reads the content to its end, or as far as it goes. */
+export async function receiveBody(
+  session: UploadSession,
+  request: UploadRequest,
+  options: ReceiveOptions,
+): Promise<Received> {
+  const { checksum } = options;
+  const append = await session.append(checksum !== null);
+  let received: Received;
+  try {
+    received = await readAll(session, request, append, options);
+    if (received === "whole" && checksum !== null) {
+      const verdict = await checksum.verdict();
+      if (verdict !== "match") received = verdict;
+    }
+  } catch (error) {
+    // The store, a hook or the trailer section failed, not the client. What came is as good as cut.
+    await settle(append, checksum === null);
+    throw error;
+  }
+  await settle(append, received === "whole" || (checksum === null && isInterrupted(received)));
+  return received;
+}
+
+function isInterrupted(received: Received): boolean {
+  return received === "cut" || received === "stopped";
+}
+
+function settle(append: UploadAppend, keep: boolean): Promise<void> {
+  return keep ? append.commit() : append.discard();
+}
+
+async function readAll(
+  session: UploadSession,
+  request: UploadRequest,
+  append: UploadAppend,
+  { limit, checksum, progress }: ReceiveOptions,
+): Promise<"whole" | "cut" | "stopped" | "overflow"> {
+  const announced = contentLength(request);
+  let total = 0;
+  if (request.body !== null) {
+    const reader = request.body.getReader();
+    // Cancelling makes a read that waits for a silent client end at once.
+    const cancel = () => void reader.cancel().catch(() => {});
+    session.stop.addEventListener("abort", cancel);
+    request.signal.addEventListener("abort", cancel);
+    let ended = false;
+    try {
+      while (!session.stop.aborted && !request.signal.aborted) {
+        const chunk = await nextChunk(reader);
+        if (chunk === "cut") return "cut";
+        if (chunk === "end") {
+          ended = true;
+          break;
+        }
+        total += chunk.byteLength;
+        if (total > limit) return "overflow";
+        checksum?.update(chunk);
+        await append.write(chunk);
+        await progress(total);
+      }
+    } finally {
+      session.stop.removeEventListener("abort", cancel);
+      request.signal.removeEventListener("abort", cancel);
+      if (!ended) cancel();
+    }
+  }
+  // An end that a cancelled read reports is none, unless everything had come.
+  if (announced !== null && total === announced) return "whole";
+  if (session.stop.aborted) return "stopped";
+  if (request.signal.aborted) return "cut";
+  return announced !== null && total < announced ? "cut" : "whole";
+}
+
+/** Whether the content has no byte; reads up to the first one when the length is not announced. */
+export async function isEmptyBody(request: UploadRequest): Promise<boolean> {
+  const announced = contentLength(request);
+  if (announced !== null || request.body === null) return (announced ?? 0) === 0;
+  const reader = request.body.getReader();
+  for (;;) {
+    const chunk = await nextChunk(reader);
+    if (typeof chunk === "string") return true;
+    if (chunk.byteLength === 0) continue;
+    void reader.cancel().catch(() => {});
+    return false;
+  }
+}
+
+async function nextChunk(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<Uint8Array | "end" | "cut"> {
+  try {
+    const { done, value } = await reader.read();
+    return done || value === undefined ? "end" : value;
+  } catch {
+    // The stream errors when the client resets the connection, or breaks the framing.
+    return "cut";
+  }
+}

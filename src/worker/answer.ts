@@ -1,0 +1,417 @@
+/**
+ * From what a handler returned to octets in the outbox.
+ * Runs on: worker; runtime API: none
+ *
+ * Text and bytes are sent whole and at once; anything that must be read first (web streams, iterables, native
+ * responses) is sent piece by piece as the client takes it, without holding the thread. The head is made by
+ * `http/response_head.ts`, the content coding is chosen by `http/content_coding.ts`.
+ */
+import { Buffer } from "node:buffer";
+import { CartoucheError } from "../errors.ts";
+import type { HandlerResult } from "../handler.ts";
+import { CODINGS, compress, isCompressible, negotiate } from "../http/content_coding.ts";
+import { Framing, hasNoContent, type RequestFacts, responseHead } from "../http/response_head.ts";
+import { MAX_RECORD_BYTES, ResponseFlag, RESPONSE_WINDOW_BYTES } from "../messages/kind.ts";
+import { RequestFlag } from "../messages/request_message.ts";
+import type { Call } from "./call.ts";
+import { fastBody, fastHeaders } from "./fast_response.ts";
+import { callOfRequest, type Responder, type ResponseWriter, type ServerRequest } from "./request.ts";
+
+/** Content that is not longer than this is not worth compressing (it fits a packet as it is). */
+const MIN_COMPRESS_BYTES = 860;
+/** A body of which this much is unread when the response is sent ends the connection. */
+const MAX_UNREAD_BYTES = 256 * 1024;
+/** The longest text that is tried in one encoding, head and content together. */
+const MAX_INLINE_CHARS = 16 * 1024;
+
+const TEXT_FIELDS: readonly string[] = ["Content-Type", "text/plain; charset=utf-8"];
+const BYTES_FIELDS: readonly string[] = ["Content-Type", "application/octet-stream"];
+const NOTHING = new Uint8Array(0);
+const CHUNK_END = new Uint8Array([0x30, 13, 10, 13, 10]);
+
+const encoder = new TextEncoder();
+
+/** What answering takes from the worker around it. */
+export interface AnswerHost {
+  readonly compress: boolean;
+  /** The value of the Date field now. */
+  date(): string;
+  /** Something went wrong after the response had begun, or in the handler. */
+  logError(message: string, error: unknown, request: ServerRequest): void;
+}
+
+/** Answers requests of one worker. */
+export class Answerer implements Responder {
+  readonly #host: AnswerHost;
+
+  constructor(host: AnswerHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Sends what a handler returned.
+   *
+   * @throws CartoucheError `ERR_RESULT` for something that is no answer
+   */
+  answer(request: ServerRequest, call: Call, result: HandlerResult): void {
+    if (call.responded) return;
+    if (typeof result === "string") {
+      this.#whole(request, call, 200, "", TEXT_FIELDS, result);
+    } else if (result instanceof Response) {
+      this.#response(request, call, result);
+    } else if (result instanceof Uint8Array) {
+      this.#whole(request, call, 200, "", BYTES_FIELDS, result);
+    } else if (result instanceof ArrayBuffer) {
+      this.#whole(request, call, 200, "", BYTES_FIELDS, new Uint8Array(result));
+    } else {
+      const what = result === undefined ? "nothing, without respond()" : describe(result);
+      throw new CartoucheError("ERR_RESULT", `the handler returned ${what}`);
+    }
+  }
+
+  respond(request: ServerRequest, status: number, headers: HeadersInit | undefined, body: string | Uint8Array | null): void {
+    const fields = fieldsOf(headers);
+    if (typeof body === "string" && !hasField(fields, "content-type")) {
+      fields.push("Content-Type", "text/plain; charset=utf-8");
+    }
+    this.#whole(request, callOfRequest(request), status, "", fields, body);
+  }
+
+  open(request: ServerRequest, status: number, headers: HeadersInit | undefined): ResponseWriter {
+    const call = callOfRequest(request);
+    const facts = factsOf(call);
+    const head = responseHead(facts, status, "", fieldsOf(headers), -1, this.#host.date());
+    return new Writer(this.#begin(call, head.text, head.framing, head.close));
+  }
+
+  /** Ends a response that has begun and cannot be completed: the client sees the connection end inside the content. */
+  breakOff(call: Call): void {
+    call.sending = false;
+    call.send(NOTHING, ResponseFlag.Cut | ResponseFlag.Final);
+  }
+
+  /** Answers with an error page of ours. */
+  fail(request: ServerRequest, call: Call, status: number, detail: string, close: boolean): void {
+    const fields = close ? [...TEXT_FIELDS, "Connection", "close"] : TEXT_FIELDS;
+    this.#whole(request, call, status, "", fields, `${status} ${detail}\n`);
+  }
+
+  #response(request: ServerRequest, call: Call, response: Response): void {
+    const status = response.status;
+    if (response.bodyUsed) throw new CartoucheError("ERR_RESULT", "the body of the response was read before");
+    const body = fastBody(response);
+    const fields = fastHeaders(response);
+    if (body !== undefined) {
+      this.#whole(request, call, status, response.statusText, fields, body);
+      return;
+    }
+    const stream = response.body;
+    if (stream === null) {
+      this.#whole(request, call, status, response.statusText, fields, null);
+      return;
+    }
+    const facts = factsOf(call);
+    const head = responseHead(facts, status, response.statusText, fields, -1, this.#host.date());
+    const sink = this.#begin(call, head.text, head.framing, head.close);
+    if (facts.isHead || hasNoContent(status)) {
+      sink.end();
+      // The source may fail to be cancelled; nobody waits for it.
+      void stream.cancel().catch(() => undefined);
+      return;
+    }
+    void this.#pump(request, stream, sink);
+  }
+
+  /** A response whose content is at hand. */
+  #whole(
+    request: ServerRequest,
+    call: Call,
+    status: number,
+    statusText: string,
+    fields: readonly string[],
+    content: string | Uint8Array | null,
+  ): void {
+    const facts = factsOf(call);
+    let body = content;
+    let list = fields;
+    const size = body === null ? 0 : body.length;
+    if (size > MIN_COMPRESS_BYTES && this.#host.compress && !hasNoContent(status) && status !== 206) {
+      [list, body] = this.#coded(request, list, body as string | Uint8Array, facts.isHead);
+    }
+    if (hasNoContent(status)) body = null;
+    if (typeof body === "string" && body.length <= MAX_INLINE_CHARS && !facts.isHead) {
+      // Guess that head and content are ASCII: then both are encoded in one go, and the length is known ahead.
+      const head = responseHead(facts, status, statusText, list, body.length, this.#host.date());
+      if (call.sendAscii(head.text + body, this.#decide(call, head.close) | ResponseFlag.Final)) return;
+    }
+    const bytes = typeof body === "string" ? encoder.encode(body) : body ?? NOTHING;
+    const head = responseHead(facts, status, statusText, list, bytes.length, this.#host.date());
+    this.#sendWhole(call, head.text, facts.isHead ? NOTHING : bytes, this.#decide(call, head.close));
+  }
+
+  /** Marks the response as decided; the flags that go with it. */
+  #decide(call: Call, close: boolean): number {
+    call.responded = true;
+    const unread = call.unread;
+    const tooMuch = unread > MAX_UNREAD_BYTES;
+    return close || tooMuch ? ResponseFlag.Close : 0;
+  }
+
+  #sendWhole(call: Call, head: string, body: Uint8Array, flags: number): void {
+    const headBytes = encodeHead(head);
+    if (headBytes.length + body.length <= MAX_RECORD_BYTES) {
+      const all = new Uint8Array(headBytes.length + body.length);
+      all.set(headBytes, 0);
+      all.set(body, headBytes.length);
+      call.send(all, flags | ResponseFlag.Final);
+      return;
+    }
+    call.send(headBytes, flags);
+    if (body.length + headBytes.length <= RESPONSE_WINDOW_BYTES) {
+      call.spend(headBytes.length + body.length);
+      call.send(body, flags | ResponseFlag.Final);
+      return;
+    }
+    // Longer than the window: the rest goes as the client takes it; the thread is free meanwhile.
+    call.spend(headBytes.length);
+    call.sending = true;
+    void this.#trickle(call, body, flags);
+  }
+
+  async #trickle(call: Call, body: Uint8Array, flags: number): Promise<void> {
+    let at = 0;
+    while (at < body.length) {
+      if (call.available <= 0) await call.creditAvailable();
+      if (call.done || call.aborted !== 0) return;
+      const length = Math.min(body.length - at, call.available, MAX_RECORD_BYTES);
+      call.spend(length);
+      const isLast = at + length === body.length;
+      if (isLast) call.sending = false;
+      call.send(body.subarray(at, at + length), isLast ? flags | ResponseFlag.Final : 0);
+      at += length;
+    }
+  }
+
+  /** Applies a content coding if the client, the type and the fields allow it. */
+  #coded(
+    request: ServerRequest,
+    fields: readonly string[],
+    body: string | Uint8Array,
+    isHead: boolean,
+  ): [readonly string[], string | Uint8Array] {
+    let type: string | null = null;
+    let vary: string | null = null;
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const name = (fields[i] as string).toLowerCase();
+      const value = fields[i + 1] as string;
+      if (name === "content-type") type = value;
+      else if (name === "content-encoding" || name === "content-range") return [fields, body];
+      else if (name === "cache-control" && /(?:^|[\s,])no-transform(?:$|[\s,])/i.test(value)) return [fields, body];
+      else if (name === "vary") vary = vary === null ? value : `${vary}, ${value}`;
+    }
+    if (!isCompressible(type)) return [fields, body];
+    const varies = vary !== null && /(?:^|[\s,])(?:\*|accept-encoding)(?:$|[\s,])/i.test(vary);
+    const out = varies ? [...fields] : [...fields, "Vary", "Accept-Encoding"];
+    const coding = negotiate(request.header("accept-encoding"), CODINGS);
+    if (coding === "identity") return [out, body];
+    const plain = typeof body === "string" ? encoder.encode(body) : body;
+    const coded = compress(coding, plain);
+    if (coded.length >= plain.length) return [out, isHead ? body : plain];
+    for (let i = 0; i + 1 < out.length; i += 2) {
+      const name = (out[i] as string).toLowerCase();
+      const value = out[i + 1] as string;
+      // The octets differ from those that the strong validator was made for (RFC 9110 section 8.8.3.3).
+      if (name === "etag" && !value.startsWith("W/")) out[i + 1] = `W/${value}`;
+      else if (name === "content-length") out.splice(i, 2), i -= 2;
+    }
+    out.push("Content-Encoding", coding);
+    return [out, coded];
+  }
+
+  /** Sends the head of a response whose content comes in pieces. */
+  #begin(call: Call, head: string, framing: Framing, close: boolean): Sink {
+    const flags = this.#decide(call, close);
+    const bytes = encodeHead(head);
+    call.spend(bytes.length);
+    call.sending = true;
+    call.send(bytes, flags);
+    return new Sink(call, framing, flags, contentLengthOf(head));
+  }
+
+  async #pump(request: ServerRequest, stream: ReadableStream<Uint8Array>, sink: Sink): Promise<void> {
+    const reader = stream.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        await sink.write(typeof value === "string" ? encoder.encode(value) : value);
+      }
+      sink.end();
+    } catch (error) {
+      if (!sink.isAborted) this.#host.logError("the body of a response failed", error, request);
+      sink.cut();
+      await reader.cancel(error).catch(() => undefined);
+    }
+  }
+}
+
+/** The content of a response that is sent in pieces. */
+class Sink {
+  readonly #call: Call;
+  readonly #framing: Framing;
+  readonly #flags: number;
+  #left: number;
+  #ended = false;
+
+  constructor(call: Call, framing: Framing, flags: number, length: number) {
+    this.#call = call;
+    this.#framing = framing;
+    this.#flags = flags;
+    this.#left = length;
+  }
+
+  get isAborted(): boolean {
+    return this.#call.aborted !== 0;
+  }
+
+  /** Sends a piece; resolves when there is room for more. */
+  async write(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length;) {
+      if (this.#call.available <= 0) await this.#call.creditAvailable();
+      at += this.#send(piece, at);
+    }
+  }
+
+  /** Sends a piece, blocking until it is gone. */
+  writeSync(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length;) {
+      this.#call.waitForCredit();
+      at += this.#send(piece, at);
+    }
+  }
+
+  #send(piece: Uint8Array, at: number): number {
+    const call = this.#call;
+    call.throwIfAborted();
+    if (this.#ended) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the response is complete already");
+    if (this.#framing === Framing.None) return piece.length - at;
+    const length = Math.min(piece.length - at, call.available, MAX_RECORD_BYTES - 16);
+    const content = piece.subarray(at, at + length);
+    if (this.#left >= 0) {
+      if (length > this.#left) {
+        throw new CartoucheError("ERR_RESULT", `the content is longer than its Content-Length by ${length - this.#left} octets or more`);
+      }
+      this.#left -= length;
+    }
+    call.spend(length);
+    call.send(this.#framing === Framing.Chunked ? chunk(content) : content, 0);
+    return length;
+  }
+
+  /** Completes the response; a content that is shorter than announced cuts the connection. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#call.sending = false;
+    if (this.#left > 0 && this.#framing === Framing.Length) {
+      this.#call.send(NOTHING, ResponseFlag.Cut | ResponseFlag.Final);
+      if (!this.isAborted) {
+        throw new CartoucheError("ERR_RESULT", `the content is shorter than its Content-Length by ${this.#left} octets`);
+      }
+      return;
+    }
+    const last = this.#framing === Framing.Chunked ? CHUNK_END : NOTHING;
+    this.#call.send(last, this.#flags | ResponseFlag.Final);
+  }
+
+  /** Breaks off: the client sees a connection that ends inside the content. */
+  cut(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#call.sending = false;
+    this.#call.send(NOTHING, ResponseFlag.Cut | ResponseFlag.Final);
+  }
+}
+
+/** The writer that `request.stream()` gives. */
+class Writer implements ResponseWriter {
+  readonly #sink: Sink;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+  writeSync(piece: string | Uint8Array): void {
+    this.#sink.writeSync(typeof piece === "string" ? encoder.encode(piece) : piece);
+  }
+  write(piece: string | Uint8Array): Promise<void> {
+    return this.#sink.write(typeof piece === "string" ? encoder.encode(piece) : piece);
+  }
+  end(): void {
+    this.#sink.end();
+  }
+}
+
+function factsOf(call: Call): RequestFacts {
+  const flags = call.view.flags;
+  return {
+    isHttp11: (flags & RequestFlag.Http11) !== 0,
+    keepAlive: (flags & RequestFlag.KeepAlive) !== 0 && call.unread <= MAX_UNREAD_BYTES,
+    isHead: (flags & RequestFlag.Head) !== 0,
+  };
+}
+
+/** One chunk (RFC 9112 section 7.1). */
+function chunk(content: Uint8Array): Uint8Array {
+  const size = content.length.toString(16);
+  const all = new Uint8Array(size.length + 2 + content.length + 2);
+  for (let i = 0; i < size.length; i++) all[i] = size.charCodeAt(i);
+  all[size.length] = 13;
+  all[size.length + 1] = 10;
+  all.set(content, size.length + 2);
+  all[all.length - 2] = 13;
+  all[all.length - 1] = 10;
+  return all;
+}
+
+/** A head as octets: latin1, so that obs-text stays what it was. */
+function encodeHead(head: string): Uint8Array {
+  return isAscii(head) ? encoder.encode(head) : new Uint8Array(Buffer.from(head, "latin1"));
+}
+
+// deno-lint-ignore no-control-regex
+const NON_ASCII = /[^\x00-\x7f]/;
+
+function isAscii(text: string): boolean {
+  return !NON_ASCII.test(text);
+}
+
+function contentLengthOf(head: string): number {
+  const match = /\r\nContent-Length: (\d+)\r\n/.exec(head);
+  return match === null ? -1 : Number(match[1]);
+}
+
+function fieldsOf(headers: HeadersInit | undefined): string[] {
+  const fields: string[] = [];
+  if (headers === undefined) return fields;
+  if (Array.isArray(headers)) {
+    for (const pair of headers) fields.push(String(pair[0]), String(pair[1]));
+  } else if (headers instanceof Headers) {
+    headers.forEach((value, name) => fields.push(name, value));
+  } else {
+    for (const [name, value] of Object.entries(headers)) fields.push(name, String(value));
+  }
+  return fields;
+}
+
+function hasField(fields: readonly string[], name: string): boolean {
+  for (let i = 0; i < fields.length; i += 2) if ((fields[i] as string).toLowerCase() === name) return true;
+  return false;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
+  return typeof name === "string" && name !== "" ? `an object of class ${name}` : "an object";
+}
+

@@ -1,0 +1,23 @@
+/**
+ * What code in a worker can reach without having been handed it: the thread's log, its seat.
+ * Runs on: worker; runtime API: none
+ */
+import type { ThreadLog } from "../logging/logger.ts";
+
+/** Facts about the thread that this code runs on. */
+export interface WorkerContext {
+  readonly log: ThreadLog;
+  readonly seat: number;
+}
+
+let context: WorkerContext | null = null;
+
+/** Set once, when the thread starts. */
+export function setWorkerContext(value: WorkerContext): void {
+  context = value;
+}
+
+/** null on a thread that is no worker of a server. */
+export function workerContext(): WorkerContext | null {
+  return context;
+}

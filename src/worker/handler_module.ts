@@ -1,0 +1,38 @@
+/**
+ * Loads the user's module and finds the app in it.
+ * Runs on: worker; runtime API: none
+ *
+ * The default export is an object with `fetch` (a Router, a Hono app, …), or a function that is the handler itself.
+ */
+import { CartoucheError } from "../errors.ts";
+import type { HandlerResult } from "../handler.ts";
+import type { RouteRecord } from "../router/route_options.ts";
+import type { ServerRequest } from "./request.ts";
+
+/** What the worker calls. */
+export type FetchFunction = (request: ServerRequest) => HandlerResult | Promise<HandlerResult>;
+
+/** A loaded app. */
+export interface LoadedApp {
+  readonly fetch: FetchFunction;
+  /** What the app's routes say about limits, if it is a router. */
+  readonly routes: readonly RouteRecord[];
+}
+
+/**
+ * Imports a module and takes its app.
+ *
+ * @throws whatever the module throws; CartoucheError `ERR_APP` when it exports no app
+ */
+export async function loadApp(url: string): Promise<LoadedApp> {
+  const module = await import(url) as { default?: unknown };
+  const app = module.default;
+  if (typeof app === "function") return { fetch: app as FetchFunction, routes: [] };
+  if (typeof app === "object" && app !== null && "fetch" in app && typeof app.fetch === "function") {
+    const fetch = app.fetch as FetchFunction;
+    const bound: FetchFunction = (request) => fetch.call(app, request);
+    const routes = "routes" in app && typeof app.routes === "function" ? app.routes() : [];
+    return { fetch: bound, routes: routes as readonly RouteRecord[] };
+  }
+  throw new CartoucheError("ERR_APP", `${url} has no default export with a fetch function`);
+}

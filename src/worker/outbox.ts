@@ -1,0 +1,132 @@
+/**
+ * What this worker says to the I/O thread: records into its outbox, the doorbell, and the wait for room.
+ * Runs on: worker; runtime API: none
+ *
+ * The I/O thread never waits for a worker, so a full outbox empties as soon as that thread turns: the worker blocks
+ * for it. The bell is rung for a batch of fast handlers, at once for slow ones, and always before this thread waits.
+ */
+import { MAX_RECORD_BYTES, OutboxKind, ResponseFlag } from "../messages/kind.ts";
+import { ChannelProducer } from "../ring/channel.ts";
+import { type ChannelBuffers, SEAT_STARVED, SEAT_STOP, seatCell, SERVICE, type SharedRing } from "../ring/layout.ts";
+import { Doorbell } from "../ring/parking.ts";
+
+/** Answers of fast handlers that may gather before the bell is rung. */
+const BATCH = 32;
+/** Above this a handler is slow, µs: its answer is announced at once. */
+const SLOW_SERVICE_US = 20;
+
+const encoder = new TextEncoder();
+
+/** A worker's outbox. */
+export class Outbox {
+  readonly #producer: ChannelProducer;
+  readonly #doorbell: Doorbell;
+  readonly #control: Int32Array;
+  readonly #seats: Int32Array;
+  readonly #cell: number;
+  #unrung = 0;
+
+  constructor(ring: SharedRing, seat: number, buffers: ChannelBuffers) {
+    this.#producer = new ChannelProducer(buffers);
+    this.#doorbell = new Doorbell(ring, seat);
+    this.#control = new Int32Array(ring.control);
+    this.#seats = new Int32Array(ring.seats);
+    this.#cell = seatCell(seat);
+  }
+
+  /** Octets of a response; larger ones are split, the flags go with the last piece. */
+  response(ticket: number, bytes: Uint8Array, flags: number): void {
+    let at = 0;
+    while (bytes.length - at > MAX_RECORD_BYTES) {
+      this.#record(OutboxKind.Response, ticket, bytes, at, at + MAX_RECORD_BYTES, flags & ResponseFlag.Interim);
+      at += MAX_RECORD_BYTES;
+    }
+    this.#record(OutboxKind.Response, ticket, bytes, at, bytes.length, flags);
+  }
+
+  /** Text that is ASCII, encoded in place; false: it is not, or is too long, and nothing was sent. */
+  responseAscii(ticket: number, text: string, flags: number): boolean {
+    const length = text.length;
+    if (length > MAX_RECORD_BYTES) return false;
+    const at = this.#reserve(length);
+    const producer = this.#producer;
+    // UTF-8 has one octet per character exactly for ASCII; anything else does not fit or is not read to its end.
+    const { read, written } = encoder.encodeInto(text, producer.bytes.subarray(at, at + length));
+    if (read !== length || written !== length) return false;
+    producer.commit(OutboxKind.Response, ticket, 0, length, flags, 0);
+    this.#published();
+    return true;
+  }
+
+  /** The request stays here while others run. */
+  taken(ticket: number): void {
+    this.#record(OutboxKind.Taken, ticket, NOTHING, 0, 0, 0);
+  }
+
+  /** Asks for octets of a request body. */
+  pull(ticket: number, bytes: number): void {
+    this.#record(OutboxKind.Pull, ticket, NOTHING, 0, 0, bytes);
+  }
+
+  /** A log record. */
+  log(bytes: Uint8Array): void {
+    this.#record(OutboxKind.Log, 0, bytes, 0, Math.min(bytes.length, MAX_RECORD_BYTES), 0);
+  }
+
+  /** The last record of this worker. */
+  bye(): void {
+    this.#record(OutboxKind.Bye, 0, NOTHING, 0, 0, 0);
+    this.ring();
+  }
+
+  /** Wakes the I/O thread if something was not announced yet. */
+  ring(): void {
+    if (this.#unrung === 0) return;
+    this.#unrung = 0;
+    this.#doorbell.ring();
+  }
+
+  #record(kind: number, ticket: number, bytes: Uint8Array, start: number, end: number, a: number): void {
+    const length = end - start;
+    const at = this.#reserve(length);
+    const producer = this.#producer;
+    if (length > 0) producer.bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+    producer.commit(kind, ticket, 0, length, a, 0);
+    this.#published();
+  }
+
+  #published(): void {
+    this.#doorbell.mark();
+    if (++this.#unrung >= BATCH || (this.#control[SERVICE] ?? 0) > SLOW_SERVICE_US) this.ring();
+  }
+
+  /** Room for a record; blocks until there is some. */
+  #reserve(length: number): number {
+    for (;;) {
+      const at = this.#producer.reserve(length);
+      if (at >= 0) return at;
+      this.#unrung = 1;
+      this.ring();
+      // Announce, look again, then sleep: the I/O thread looks at the word after it has made room.
+      Atomics.store(this.#seats, this.#cell + SEAT_STARVED, 1);
+      const again = this.#producer.reserve(length);
+      if (again >= 0) {
+        Atomics.store(this.#seats, this.#cell + SEAT_STARVED, 0);
+        return again;
+      }
+      // A thread that was declared dead is never read again: it must not hang here, it must leave.
+      if (Atomics.load(this.#seats, this.#cell + SEAT_STOP) !== 0) throw new StoppedError();
+      Atomics.wait(this.#seats, this.#cell + SEAT_STARVED, 1, 1_000);
+    }
+  }
+}
+
+/** Unwinds a thread that was declared dead while it spoke. */
+export class StoppedError extends Error {
+  constructor() {
+    super("this worker was given up");
+    this.name = "StoppedError";
+  }
+}
+
+const NOTHING = new Uint8Array(0);

@@ -1,0 +1,419 @@
+/**
+ * A request as its handler sees it.
+ * Runs on: worker; runtime API: none
+ *
+ * To anyone who looks it is a web `Request`: the same members, `instanceof Request` holds. Nothing is decoded before
+ * it is asked for, because most handlers look at two or three things. What only a native object can do (`clone`, being
+ * passed to `fetch`) gets a native object, made then. Beyond the standard there are the router's `params`, the
+ * connection's facts, early `respond`, and reads that block.
+ */
+import { Buffer } from "node:buffer";
+import { CartoucheError } from "../errors.ts";
+import { RequestFlag, type RequestView } from "../messages/request_message.ts";
+import type { Call } from "./call.ts";
+
+/** The runtime's own class, whatever `globalThis.Request` is by now. */
+const NativeRequest: typeof Request = globalThis.Request;
+
+/** Sends a response in pieces, each of which blocks until the client takes it. From {@link ServerRequest.stream}. */
+export interface ResponseWriter {
+  /** Sends a piece, blocking this thread while the client is slow. @throws CartoucheError `ERR_CLIENT_GONE` */
+  writeSync(chunk: string | Uint8Array): void;
+  /** Sends a piece; resolves when there is room for more. */
+  write(chunk: string | Uint8Array): Promise<void>;
+  /** Completes the response. */
+  end(): void;
+}
+
+/** What answering needs; set by the thread, so that this file knows nothing of encoders. */
+export interface Responder {
+  respond(request: ServerRequest, status: number, fields: HeadersInit | undefined, body: string | Uint8Array | null): void;
+  open(request: ServerRequest, status: number, fields: HeadersInit | undefined): ResponseWriter;
+}
+
+const PARAMS_NONE: Record<string, string> = Object.freeze(Object.create(null));
+
+let callOf: (request: ServerRequest<object>) => Call;
+/** Decoding a range of octets without a view of it; on every runtime's Buffer, and in nobody's types. */
+type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string };
+
+let recycledBuffer = Buffer.alloc(0) as Latin1Buffer;
+
+/** A buffer over the same memory, made once per slab. */
+function asBuffer(bytes: Uint8Array): Latin1Buffer {
+  if (recycledBuffer.buffer !== bytes.buffer || recycledBuffer.byteOffset !== bytes.byteOffset) {
+    recycledBuffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) as Latin1Buffer;
+  }
+  return recycledBuffer;
+}
+
+/** A request. `Params` is what the route's pattern names. */
+export class ServerRequest<Params extends object = Record<string, string>> {
+  /** What the route's pattern captured, percent-decoded; empty without a router. */
+  params: Params = PARAMS_NONE as Params;
+  readonly #call: Call;
+  readonly #view: RequestView;
+  readonly #responder: Responder;
+  #method = "";
+  #target: string | null = null;
+  #path: string | null = null;
+  #url = "";
+  #query: URLSearchParams | null = null;
+  #headers: Headers | null = null;
+  #native: Request | null = null;
+
+  static {
+    callOf = (request) => request.#call;
+  }
+
+  /** Made by the worker's loop only. */
+  constructor(call: Call, responder: Responder) {
+    this.#call = call;
+    this.#view = call.view;
+    this.#responder = responder;
+  }
+
+  // ── the request line ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The method, case-sensitive as it was sent. */
+  get method(): string {
+    if (this.#method === "") this.#method = this.#text(this.#view.methodStart, this.#view.methodEnd);
+    return this.#method;
+  }
+
+  /** The request-target as it was sent (RFC 9112 section 3.2). */
+  get target(): string {
+    return this.#target ??= this.#text(this.#view.targetStart, this.#view.targetEnd);
+  }
+
+  /** The path as it was sent, still percent-encoded, without the query. Begins with "/", or is "*". */
+  get path(): string {
+    if (this.#path === null) {
+      const target = originForm(this.target);
+      const query = target.indexOf("?");
+      this.#path = query < 0 ? target : target.slice(0, query);
+    }
+    return this.#path;
+  }
+
+  /** The parameters of the query. */
+  get query(): URLSearchParams {
+    if (this.#query === null) {
+      const mark = this.target.indexOf("?");
+      this.#query = new URLSearchParams(mark < 0 ? "" : this.target.slice(mark + 1));
+    }
+    return this.#query;
+  }
+
+  /** The absolute URL: from the Host field, or the target's own authority (RFC 9112 section 3.3). */
+  get url(): string {
+    if (this.#url === "") {
+      const target = this.target;
+      if (target.startsWith("/")) this.#url = `http://${this.header("host") || "localhost"}${target}`;
+      else if (target === "*") this.#url = `http://${this.header("host") || "localhost"}/`;
+      else this.#url = target;
+    }
+    return this.#url;
+  }
+
+  /** "1.1" or "1.0". */
+  get httpVersion(): "1.0" | "1.1" {
+    return (this.#view.flags & RequestFlag.Http11) !== 0 ? "1.1" : "1.0";
+  }
+
+  // ── the connection ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The client's IP address; "" over a unix socket. */
+  get remoteAddress(): string {
+    return this.#text(this.#view.remoteStart, this.#view.remoteEnd);
+  }
+
+  /** The client's port; 0 over a unix socket. */
+  get remotePort(): number {
+    return this.#view.remotePort;
+  }
+
+  // ── fields ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The value of a field, the values of several lines joined by ", "; null if there is none. Looks at the octets of
+   * the head: cheaper than `headers.get` when little is asked.
+   */
+  header(name: string): string | null {
+    if (this.#headers !== null) return this.#headers.get(name);
+    const view = this.#view;
+    let found: string | null = null;
+    for (let i = 0; i < view.fieldCount; i++) {
+      const start = view.fieldAt(i, 0);
+      if (view.fieldAt(i, 1) - start !== name.length) continue;
+      if (!sameName(view.bytes, start, name)) continue;
+      const value = this.#text(view.fieldAt(i, 2), view.fieldAt(i, 3));
+      found = found === null ? value : `${found}, ${value}`;
+    }
+    return found;
+  }
+
+  /** The fields. */
+  get headers(): Headers {
+    if (this.#headers === null) {
+      const headers = new Headers();
+      const view = this.#view;
+      for (let i = 0; i < view.fieldCount; i++) {
+        headers.append(
+          this.#text(view.fieldAt(i, 0), view.fieldAt(i, 1)),
+          this.#text(view.fieldAt(i, 2), view.fieldAt(i, 3)),
+        );
+      }
+      this.#headers = headers;
+    }
+    return this.#headers;
+  }
+
+  /** Field lines as they came: names and values by turns, in order. */
+  get rawHeaders(): string[] {
+    const view = this.#view;
+    const lines: string[] = [];
+    for (let i = 0; i < view.fieldCount; i++) {
+      lines.push(this.#text(view.fieldAt(i, 0), view.fieldAt(i, 1)));
+      lines.push(this.#text(view.fieldAt(i, 2), view.fieldAt(i, 3)));
+    }
+    return lines;
+  }
+
+  /** Trailer fields of a chunked body; empty until the body was read to its end. */
+  get trailers(): Headers {
+    return new Headers(this.#call.body.trailers.map(([name, value]) => [name, value] as [string, string]));
+  }
+
+  // ── the body, as the Fetch standard has it ─────────────────────────────────────────────────────────────────────
+
+  /** The body as a web stream; null if the request has none. */
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.#call.body.stream() as ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  }
+
+  /** Whether somebody has begun to read the body. */
+  get bodyUsed(): boolean {
+    return this.#call.body.used;
+  }
+
+  /** All of the body. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#read((bytes) => bytes);
+  }
+
+  /** All of the body. */
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#read((bytes) => {
+      const exact = bytes.byteLength === bytes.buffer.byteLength;
+      return exact ? bytes.buffer : bytes.slice().buffer;
+    });
+  }
+
+  /** All of the body as UTF-8 text. */
+  text(): Promise<string> {
+    return this.#read(decodeText);
+  }
+
+  /** All of the body as JSON. @throws SyntaxError */
+  json(): Promise<unknown> {
+    return this.#read((bytes) => JSON.parse(decodeText(bytes)) as unknown);
+  }
+
+  /** All of the body. */
+  blob(): Promise<Blob> {
+    const type = this.header("content-type") ?? "";
+    return this.#read((bytes) => new Blob([bytes], { type }));
+  }
+
+  /** A form: `multipart/form-data` or `application/x-www-form-urlencoded`. */
+  async formData(): Promise<FormData> {
+    const bytes = await this.#read((all) => all);
+    const type = this.header("content-type") ?? "";
+    return await new Response(bytes, { headers: { "content-type": type } }).formData();
+  }
+
+  async #read<T>(convert: (bytes: Uint8Array<ArrayBuffer>) => T): Promise<T> {
+    const body = this.#call.body;
+    body.claim();
+    return convert(await body.bytes() as Uint8Array<ArrayBuffer>);
+  }
+
+  // ── the body, blocking ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** All of the body; blocks this thread while it arrives. @throws CartoucheError `ERR_BODY_USED`, `ERR_CLIENT_GONE`, `ERR_BODY_TOO_LARGE`, `ERR_TIMEOUT` */
+  bytesSync(): Uint8Array {
+    const body = this.#call.body;
+    body.claim();
+    return body.bytesBlocking();
+  }
+
+  /** All of the body as UTF-8 text; blocks. */
+  textSync(): string {
+    return decodeText(this.bytesSync());
+  }
+
+  /** All of the body as JSON; blocks. @throws SyntaxError */
+  jsonSync(): unknown {
+    return JSON.parse(this.textSync());
+  }
+
+  /** Reads into `buffer` as much as is at hand, blocking only if nothing is. @returns octets read; 0 at the end */
+  readSync(buffer: Uint8Array): number {
+    const body = this.#call.body;
+    body.used = body.hasBody;
+    return body.readInto(buffer);
+  }
+
+  /** Reads piece by piece, blocking for each. */
+  *chunksSync(): IterableIterator<Uint8Array> {
+    const body = this.#call.body;
+    body.claim();
+    for (let piece = body.readBlocking(); piece !== null; piece = body.readBlocking()) yield piece;
+  }
+
+  // ── answering early ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether the response is decided (interim responses do not count). */
+  get responded(): boolean {
+    return this.#call.responded;
+  }
+
+  /**
+   * Answers now. The handler may go on working afterwards; the client has its response.
+   *
+   * @throws CartoucheError `ERR_ALREADY_RESPONDED`, `ERR_HEADER`
+   */
+  respond(status = 200, headers?: HeadersInit, body: string | Uint8Array | null = null): void {
+    if (this.#call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    this.#responder.respond(this as unknown as ServerRequest, status, headers, body);
+  }
+
+  /** Begins a response that is written piece by piece. @throws CartoucheError `ERR_ALREADY_RESPONDED` */
+  stream(status = 200, headers?: HeadersInit): ResponseWriter {
+    if (this.#call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    return this.#responder.open(this as unknown as ServerRequest, status, headers);
+  }
+
+  // ── the rest of the standard's Request ─────────────────────────────────────────────────────────────────────────
+
+  /** Aborted when the client leaves or the deadline passes; `reason` is a CartoucheError. */
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
+
+  /** A native `Request` with the same content; it takes the body over. */
+  toRequest(): Request {
+    if (this.#native === null) {
+      const method = this.method;
+      const init: RequestInit & { duplex?: "half" } = { method, headers: this.headers, signal: this.signal };
+      if (this.#call.body.hasBody && method !== "GET" && method !== "HEAD") {
+        init.body = this.body;
+        init.duplex = "half";
+      }
+      this.#native = new NativeRequest(this.url, init);
+    }
+    return this.#native;
+  }
+
+  /** A native copy; both share the body from now on. */
+  clone(): Request {
+    return this.toRequest().clone();
+  }
+
+  get cache(): RequestCache {
+    return "default";
+  }
+  get credentials(): RequestCredentials {
+    return "same-origin";
+  }
+  get destination(): RequestDestination {
+    return "";
+  }
+  get integrity(): string {
+    return "";
+  }
+  get keepalive(): boolean {
+    return false;
+  }
+  get mode(): RequestMode {
+    return "cors";
+  }
+  get redirect(): RequestRedirect {
+    return "follow";
+  }
+  get referrer(): string {
+    return "about:client";
+  }
+  get referrerPolicy(): ReferrerPolicy {
+    return "";
+  }
+  get duplex(): "half" {
+    return "half";
+  }
+  get [Symbol.toStringTag](): string {
+    return "Request";
+  }
+
+  #text(start: number, end: number): string {
+    return asBuffer(this.#view.bytes).latin1Slice(start, end);
+  }
+}
+
+Object.setPrototypeOf(ServerRequest.prototype, NativeRequest.prototype);
+
+/** The call behind a request; for the worker's own code. */
+export function callOfRequest(request: ServerRequest<object>): Call {
+  return callOf(request);
+}
+
+/**
+ * Lets `new Request(serverRequest, init)` work as it does for a native one, by replacing the global `Request`.
+ *
+ * @returns undoes it
+ */
+export function installRequest(): () => void {
+  const previous = globalThis.Request;
+  class WorkerRequest extends NativeRequest {
+    constructor(input: RequestInfo | URL, init?: RequestInit) {
+      super((input as unknown) instanceof ServerRequest ? (input as unknown as ServerRequest).toRequest() : input, init);
+    }
+    static override [Symbol.hasInstance](value: unknown): boolean {
+      return value instanceof NativeRequest;
+    }
+  }
+  Object.defineProperty(WorkerRequest, "name", { value: "Request" });
+  globalThis.Request = WorkerRequest;
+  return () => {
+    globalThis.Request = previous;
+  };
+}
+
+const decoder = new TextDecoder();
+
+function decodeText(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+/** A target in absolute-form as its origin-form. */
+function originForm(target: string): string {
+  if (target.startsWith("/") || target === "*") return target;
+  const scheme = target.indexOf("://");
+  if (scheme < 0) return "/";
+  const path = target.slice(scheme + 3).search(/[/?]/);
+  if (path < 0) return "/";
+  const rest = target.slice(scheme + 3 + path);
+  return rest.startsWith("?") ? "/" + rest : rest;
+}
+
+function sameName(bytes: Uint8Array, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const octet = bytes[start + i] ?? 0;
+    const wanted = name.charCodeAt(i);
+    if (octet === wanted) continue;
+    // Only letters differ by case.
+    const lower = octet | 0x20;
+    if (lower !== (wanted | 0x20) || lower < 0x61 || lower > 0x7a) return false;
+  }
+  return true;
+}

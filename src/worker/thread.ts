@@ -1,0 +1,367 @@
+/**
+ * A worker's loop: wait, claim, run, answer.
+ * Runs on: worker; runtime API: none
+ *
+ * The loop takes requests one by one as long as there are any; handlers may block it. It yields to the thread's event
+ * loop for the sake of what else lives there: promises of async handlers at once, timers and sockets after a while.
+ * With nothing to do it parks (`ring/parking.ts`).
+ *
+ * Two rules keep requests from waiting behind their neighbours:
+ * a request whose handler awaits is announced as taken, so that `current` names only what runs synchronously;
+ * a worker with such requests leaves new ones to a worker that has none, if one sleeps, and wakes it.
+ */
+import { setImmediate } from "node:timers";
+import type { HandlerResult } from "../handler.ts";
+import { dateField } from "../http/date_field.ts";
+import { InboxKind } from "../messages/kind.ts";
+import { RequestView } from "../messages/request_message.ts";
+import { ChannelConsumer } from "../ring/channel.ts";
+import {
+  type ChannelBuffers,
+  CLOCK,
+  SEAT_BACKLOG,
+  SEAT_CURRENT,
+  SEAT_LEFT,
+  SEAT_PENDING,
+  SEAT_STOP,
+  seatCell,
+  SERVICE,
+  type SharedRing,
+} from "../ring/layout.ts";
+import { Doorbell, Parking, Waker } from "../ring/parking.ts";
+import { Claim, RequestConsumer } from "../ring/request_consumer.ts";
+import { Answerer, type AnswerHost } from "./answer.ts";
+import { bodyError } from "./body_reader.ts";
+import { Call, type InboxWaiter } from "./call.ts";
+import type { FetchFunction } from "./handler_module.ts";
+import { Outbox, StoppedError } from "./outbox.ts";
+import { ServerRequest } from "./request.ts";
+
+/** What a worker is given when it starts. */
+export interface WorkerSetup {
+  readonly ring: SharedRing;
+  readonly seat: number;
+  readonly inbox: ChannelBuffers;
+  readonly outbox: ChannelBuffers;
+  readonly compress: boolean;
+  readonly synchronous: boolean;
+}
+
+/** How the loop ended. */
+export type LoopEnd = "stopped" | "dead";
+
+/** Microtask turns that a handler's promise gets before its request counts as awaiting. */
+const SETTLE_TURNS = 6;
+/** With awaiting requests the event loop turns at least after this many others. */
+const YIELD_EVERY = 16;
+/** Without them, at least after this long, ms. */
+const YIELD_MS = 5;
+/** Above this every handler is timed, below it one in sixteen, µs. */
+const SLOW_SERVICE_US = 20;
+/** A blocked wait for the inbox looks at `stop` this often at least, ms. */
+const STOP_CHECK_MS = 1_000;
+
+/** Receives log records of this thread. */
+export interface ErrorSink {
+  handlerFailed(message: string, error: unknown, request: ServerRequest): void;
+}
+
+/** One worker. */
+export class WorkerThread implements InboxWaiter, AnswerHost {
+  readonly compress: boolean;
+  readonly outbox: Outbox;
+  readonly #consumer: RequestConsumer;
+  readonly #inbox: ChannelConsumer;
+  readonly #parking: Parking;
+  readonly #doorbell: Doorbell;
+  readonly #waker: Waker;
+  readonly #control: Int32Array;
+  readonly #seats: Int32Array;
+  readonly #cell: number;
+  readonly #synchronous: boolean;
+  readonly #fetch: FetchFunction;
+  readonly #errors: ErrorSink;
+  readonly #answerer: Answerer;
+  /** Requests that are not done when their synchronous part is over, by ticket. */
+  readonly #open = new Map<number, Call>();
+  readonly #onDone = (call: Call): void => this.#forget(call);
+  /** The request whose handler runs synchronously now. */
+  #running: Call | null = null;
+  #pending = 0;
+  #stopping = false;
+  #service = 0;
+  #count = 0;
+  #turnedAt = performance.now();
+
+  constructor(setup: WorkerSetup, fetch: FetchFunction, errors: ErrorSink) {
+    const { ring, seat } = setup;
+    this.compress = setup.compress;
+    this.#synchronous = setup.synchronous;
+    this.#fetch = fetch;
+    this.#errors = errors;
+    this.outbox = new Outbox(ring, seat, setup.outbox);
+    this.#consumer = new RequestConsumer(ring, seat);
+    this.#inbox = new ChannelConsumer(setup.inbox);
+    this.#parking = new Parking(ring, seat);
+    this.#doorbell = new Doorbell(ring, seat);
+    this.#waker = new Waker(ring);
+    this.#control = new Int32Array(ring.control);
+    this.#seats = new Int32Array(ring.seats);
+    this.#cell = seatCell(seat);
+    this.#answerer = new Answerer(this);
+  }
+
+  date(): string {
+    return dateField(this.#control[CLOCK] ?? 0);
+  }
+
+  logError(message: string, error: unknown, request: ServerRequest): void {
+    this.#errors.handlerFailed(message, error, request);
+  }
+
+  /** Runs until the server stops this worker or declares it dead. */
+  async run(): Promise<LoopEnd> {
+    const end = await this.#loop();
+    // From here on this thread touches nothing that is shared.
+    Atomics.store(this.#seats, this.#cell + SEAT_LEFT, 1);
+    return end;
+  }
+
+  async #loop(): Promise<LoopEnd> {
+    for (;;) {
+      let isPolite = false;
+      let sinceYield = 0;
+      for (;;) {
+        this.#readInbox();
+        if (this.#isDead()) return "dead";
+        if (this.#stopping) break;
+        if (this.#pending > 0 && this.#consumer.hasWork() && this.#waker.wakeIdle()) {
+          isPolite = true;
+          break;
+        }
+        const claim = this.#consumer.claim();
+        if (claim === Claim.Empty) break;
+        if (claim === Claim.Dead) return "dead";
+        const call = this.#start();
+        if (call !== null) await this.#settle(call);
+        sinceYield++;
+        if (this.#pending > 0 ? sinceYield >= YIELD_EVERY : (sinceYield & 63) === 0 || this.#service > 200) {
+          if (this.#pending > 0 || performance.now() - this.#turnedAt > YIELD_MS) break;
+        }
+      }
+      this.#current(0);
+      this.outbox.ring();
+      if (this.#stopping && this.#open.size === 0) {
+        // Whoever was going to wake this worker for a request has to wake another.
+        if (this.#consumer.hasWork()) this.#waker.wake(1);
+        this.outbox.bye();
+        return "stopped";
+      }
+      await this.#rest(isPolite);
+      this.#turnedAt = performance.now();
+    }
+  }
+
+  /** Sleeps if there is nothing to do; else lets the event loop turn once. */
+  async #rest(isPolite: boolean): Promise<void> {
+    this.#parking.announce();
+    const hasWork = (!isPolite && !this.#stopping && this.#consumer.hasWork()) || this.#inbox.hasWork() || this.#isDead();
+    if (hasWork) {
+      this.#parking.cancel();
+      await turnEventLoop();
+      return;
+    }
+    if (this.#synchronous && this.#open.size === 0) {
+      this.#parking.block(Infinity);
+    } else {
+      const sleep = this.#parking.park();
+      if (sleep !== undefined) await sleep;
+    }
+    this.#parking.cancel();
+  }
+
+  /** Runs the synchronous part of a handler. @returns the call if it is not done with that */
+  #start(): Call | null {
+    const consumer = this.#consumer;
+    const view = new RequestView(consumer.bytes, consumer.start);
+    const call = new Call(consumer.ticket, view, this.outbox, this, this.#onDone);
+    const request = new ServerRequest(call, this.#answerer);
+    const isTimed = this.#service > SLOW_SERVICE_US || (this.#count++ & 15) === 0;
+    const begun = isTimed ? performance.now() : 0;
+    let waits = false;
+    this.#running = call;
+    try {
+      const result = this.#fetch(request);
+      if (isThenable(result)) {
+        waits = true;
+        result.then(
+          (value) => this.#finish(request, call, value),
+          (error) => this.#failed(request, call, error),
+        );
+      } else this.#finish(request, call, result);
+    } catch (error) {
+      this.#failed(request, call, error);
+    }
+    this.#running = null;
+    if (isTimed) this.#measure((performance.now() - begun) * 1000);
+    if (call.done) return null;
+    // Streamed answers go on after the handler; promises get a few turns before the request counts as awaiting.
+    this.#open.set(call.ticket, call);
+    if (!waits) this.#announceTaken(call);
+    return waits ? call : null;
+  }
+
+  /** Gives the promise of a handler a few turns of the microtask queue. */
+  async #settle(call: Call): Promise<void> {
+    for (let turn = 0; turn < SETTLE_TURNS && !call.done; turn++) await undefined;
+    if (!call.done) this.#announceTaken(call);
+  }
+
+  #announceTaken(call: Call): void {
+    this.outbox.taken(call.ticket);
+    call.isTaken = true;
+    this.#pending++;
+    Atomics.store(this.#seats, this.#cell + SEAT_PENDING, this.#pending);
+    this.#current(0);
+  }
+
+  #forget(call: Call): void {
+    this.#open.delete(call.ticket);
+    if (!call.isTaken) return;
+    call.isTaken = false;
+    this.#pending--;
+    Atomics.store(this.#seats, this.#cell + SEAT_PENDING, this.#pending);
+    // Not part of a batch: nobody else would announce it.
+    this.outbox.ring();
+  }
+
+  #measure(microseconds: number): void {
+    this.#service += (microseconds - this.#service) * 0.2;
+    this.#control[SERVICE] = this.#service;
+  }
+
+  #finish(request: ServerRequest, call: Call, result: HandlerResult): void {
+    if (call.done) return;
+    call.returned = true;
+    try {
+      if (call.responded) {
+        if (!call.sending) call.end();
+        return;
+      }
+      this.#answerer.answer(request, call, result);
+    } catch (error) {
+      this.#failed(request, call, error);
+    }
+  }
+
+  #failed(request: ServerRequest, call: Call, error: unknown): void {
+    if (error instanceof StoppedError || call.done) return;
+    call.returned = true;
+    const status = peerStatus(error);
+    if (status === 0) this.#errors.handlerFailed("a handler failed", error, request);
+    if (!call.responded) {
+      try {
+        if (status !== 0) this.#answerer.fail(request, call, status, (error as Error).message, true);
+        else this.#answerer.fail(request, call, 500, "The handler failed.", false);
+      } catch (second) {
+        if (!(second instanceof StoppedError)) throw second;
+      }
+    } else if (!call.sending) call.end();
+    else this.#answerer.breakOff(call);
+  }
+
+  // ── the inbox ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  waitForInbox(): void {
+    for (;;) {
+      if (this.#readInbox()) return;
+      if (this.#isDead()) throw new StoppedError();
+      this.outbox.ring();
+      this.#parking.announcePrivately();
+      if (!this.#inbox.hasWork()) this.#parking.block(STOP_CHECK_MS);
+      this.#parking.cancel();
+    }
+  }
+
+  /** Handles what the I/O thread has said. @returns whether there was anything */
+  #readInbox(): boolean {
+    const inbox = this.#inbox;
+    if (!inbox.hasWork()) return false;
+    while (inbox.next()) {
+      const call = this.#callOf(inbox.ticket);
+      switch (inbox.kind) {
+        case InboxKind.Body:
+          call?.body.push(inbox.bytes.slice(inbox.offset, inbox.offset + inbox.length));
+          break;
+        case InboxKind.BodyEnd:
+          call?.body.end(inbox.length === 0 ? [] : parseTrailers(inbox.bytes, inbox.offset, inbox.length));
+          break;
+        case InboxKind.BodyFailed:
+          call?.body.fail(bodyError(inbox.a));
+          break;
+        case InboxKind.Abort:
+          call?.abort(inbox.a);
+          break;
+        case InboxKind.Credit:
+          call?.credit(inbox.a);
+          break;
+        case InboxKind.Stop:
+          this.#stopping = true;
+          break;
+      }
+    }
+    inbox.release();
+    // The I/O thread keeps what does not fit: tell it that there is room.
+    if (Atomics.load(this.#seats, this.#cell + SEAT_BACKLOG) !== 0) {
+      Atomics.store(this.#seats, this.#cell + SEAT_BACKLOG, 0);
+      this.#doorbell.mark();
+      this.#doorbell.ring();
+    }
+    return true;
+  }
+
+  #callOf(ticket: number): Call | undefined {
+    return this.#running !== null && this.#running.ticket === ticket ? this.#running : this.#open.get(ticket);
+  }
+
+  #current(ticket: number): void {
+    Atomics.store(this.#seats, this.#cell + SEAT_CURRENT, ticket);
+  }
+
+  #isDead(): boolean {
+    return Atomics.load(this.#seats, this.#cell + SEAT_STOP) !== 0;
+  }
+}
+
+/** Lets timers, sockets and messages of this thread have a turn. */
+function turnEventLoop(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+function isThenable(value: unknown): value is PromiseLike<HandlerResult> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** The status for an error that is the client's doing; 0: it is not. */
+function peerStatus(error: unknown): number {
+  if (typeof error !== "object" || error === null || !("code" in error)) return 0;
+  switch (error.code) {
+    case "ERR_BODY_TOO_LARGE":
+      return 413;
+    case "ERR_BODY_SYNTAX":
+      return 400;
+    case "ERR_TIMEOUT":
+      return 408;
+    case "ERR_CLIENT_GONE":
+      // Nobody reads it.
+      return 400;
+    default:
+      return 0;
+  }
+}
+
+const decoder = new TextDecoder();
+
+function parseTrailers(bytes: Uint8Array, offset: number, length: number): [string, string][] {
+  return JSON.parse(decoder.decode(bytes.slice(offset, offset + length))) as [string, string][];
+}
