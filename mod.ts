@@ -19,7 +19,7 @@
  */
 
 // Serving.
-export { serve, type Server, type ServerStats } from "./src/server.ts";
+export { type PublishOptions, serve, type Server, type ServerStats } from "./src/server.ts";
 export type { ElasticPool, ServeOptions } from "./src/options.ts";
 export type { BoundAddress } from "./src/adapters/adapter.ts";
 export { isMainThread } from "node:worker_threads";
@@ -29,15 +29,29 @@ export type { FetchApp, Handler, HandlerResult, Middleware } from "./src/handler
 export { type ResponseWriter, ServerRequest } from "./src/worker/request.ts";
 export { FastResponse } from "./src/worker/fast_response.ts";
 
+// Real time.
+export { EventStream } from "./src/worker/event_stream.ts";
+export type { EventStreamOptions, WebSocketOptions } from "./src/worker/upgrade.ts";
+export {
+  type SendOptions,
+  ServerWebSocket,
+  WebSocketHandle,
+  type WebSocketHandlers,
+  type WebSocketMessage,
+} from "./src/worker/web_socket.ts";
+export type { SendStatus } from "./src/messages/socket_port.ts";
+export type { ServerSentEvent } from "./src/sse/event_encoder.ts";
+
 // Routing.
 export { Router } from "./src/router/router.ts";
 export type { PathParams } from "./src/router/path_params.ts";
 export type { RouteOptions, RouteRecord } from "./src/router/route_options.ts";
 
 // Logging.
-export type { Logger, LogLevel, LogRecord } from "./src/logging/logger.ts";
-export { consoleLogger } from "./src/logging/console_logger.ts";
-export { fileLogger, type FileLoggerOptions } from "./src/logging/file_logger.ts";
+export { type Log, log } from "./src/logging/log.ts";
+export type { LogError, LogFields, Logger, LogLevel, LogRecord, LogValue } from "./src/logging/logger.ts";
+export { consoleLogger, type ConsoleLoggerOptions } from "./src/logging/console_logger.ts";
+export { type FileLogger, fileLogger, type FileLoggerOptions } from "./src/logging/file_logger.ts";
 
 // Errors.
 export { CartoucheError, ERROR_CODES, type ErrorCode } from "./src/errors.ts";

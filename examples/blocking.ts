@@ -1,39 +1,38 @@
 /**
- * Handlers that block, burn, hang and crash, and one that does not: watch how little it minds.
+ * Handlers that block, burn, hang and crash, beside one that does not: watch how little it minds.
  *
  *     DEADLINE_MS=2000 node examples/blocking.ts
+ *     curl http://127.0.0.1:8080/loop & curl http://127.0.0.1:8080/light
  */
 import process from "node:process";
-import { Router, serve } from "../mod.ts";
+import { Router, serve, type ServerRequest } from "../mod.ts";
 import { options } from "./support/options.ts";
 
-const never = new Int32Array(new SharedArrayBuffer(4));
-const sleep = (ms: number) => Atomics.wait(never, 0, 0, ms);
-const ms = (query: URLSearchParams) => Math.min(Number(query.get("ms")) || 0, 60_000);
+const nobody = new Int32Array(new SharedArrayBuffer(4));
+/** Stops this thread, like a database driver or a slow disk. */
+const block = (ms: number) => Atomics.wait(nobody, 0, 0, ms);
+const ms = (request: ServerRequest) => Number(request.query.get("ms")) || 0;
 
 const router = new Router();
 router.get("/", () => {
-  sleep(10);
+  block(10);
   return "abcdefghijklmnopqrstuvwxyz";
 });
-router.get("/light", () => "light");
-router.get("/sleep", (request) => {
-  sleep(ms(request.query));
-  return "slept";
-});
+router.get("/sleep", (request) => `slept: ${block(ms(request))}`);
 router.get("/spin", (request) => {
-  for (const end = performance.now() + ms(request.query); performance.now() < end;);
+  for (const end = performance.now() + ms(request); performance.now() < end;);
   return "spun";
 });
 router.get("/async", async (request) => {
-  await new Promise((resolve) => setTimeout(resolve, ms(request.query)));
+  await new Promise((resolve) => setTimeout(resolve, ms(request)));
   return "awaited";
 });
+router.get("/light", () => "light");
 router.get("/loop", () => {
   for (;;);
 });
 router.get("/crash", () => {
-  // Outside the handler: nothing catches it, the thread dies.
+  // Outside of the handler nothing catches it: the thread dies, and with it what it was running.
   setTimeout(() => {
     throw new Error("crashed on purpose");
   });

@@ -64,6 +64,8 @@ export interface ServeOptions {
   readonly maxZombies?: number;
   /** Time for what is under way when the server stops, ms. Default 10,000; 0: none is waited for. */
   readonly drainTimeoutMs?: number;
+  /** Publications that each topic keeps for subscribers that come back. Default 0: none. */
+  readonly topicHistory?: number;
   /** Stop gracefully on SIGTERM and SIGINT and exit with code 0. Default true. */
   readonly handleSignals?: boolean;
   /** Compress responses of compressible types that are longer than 860 octets where the client accepts. Default true. */
@@ -104,6 +106,7 @@ export const DEFAULTS = {
   maxConnections: 0,
   maxZombies: 8,
   drainTimeoutMs: 10_000,
+  topicHistory: 0,
   handleSignals: true,
   compress: true,
   fastResponse: true,
@@ -139,6 +142,7 @@ export interface Settings {
   readonly maxConnections: number;
   readonly maxZombies: number;
   readonly drainTimeoutMs: number;
+  readonly topicHistory: number;
   readonly handleSignals: boolean;
   readonly compress: boolean;
   readonly fastResponse: boolean;
@@ -193,6 +197,7 @@ export function resolveOptions(options: ServeOptions, cores: number): Settings {
     maxConnections: whole("maxConnections", 0, 10_000_000),
     maxZombies: whole("maxZombies", 0, 256),
     drainTimeoutMs: whole("drainTimeoutMs", 0, YEAR_MS),
+    topicHistory: whole("topicHistory", 0, 1_000_000),
     handleSignals: options.handleSignals ?? DEFAULTS.handleSignals,
     compress: options.compress ?? DEFAULTS.compress,
     fastResponse: options.fastResponse ?? DEFAULTS.fastResponse,

@@ -21,13 +21,20 @@ import { keepBunFromServing } from "./adapters/bun_entry.ts";
 import { detectAdapter } from "./adapters/detect.ts";
 import { IoThread, type RouteLimits } from "./connection/io_thread.ts";
 import { consoleLogger } from "./logging/console_logger.ts";
+import { setLog } from "./logging/log.ts";
 import { type Logger, ThreadLog } from "./logging/logger.ts";
 import { decodeRecord } from "./logging/record_codec.ts";
 import { resolveOptions, type ServeOptions, type Settings } from "./options.ts";
 import { Pool } from "./pool/pool.ts";
 import { createSharedRing } from "./ring/layout.ts";
 import { RouteOptionsTable, type RouteRecord } from "./router/route_options.ts";
+import { localSocketPort } from "./connection/local_socket_port.ts";
+import { CartoucheError } from "./errors.ts";
+import { workerContext } from "./worker/context.ts";
+import { EventStream } from "./worker/event_stream.ts";
+import type { SocketPort } from "./messages/socket_port.ts";
 import { isWorkerData, startWorker } from "./worker/start.ts";
+import { publication, WebSocketHandle, type WebSocketMessage } from "./worker/web_socket.ts";
 
 /** Slots of the request ring: more than may wait, so that the limit and not the ring decides. */
 const MIN_SLOTS = 4096;
@@ -58,6 +65,12 @@ export interface ServerStats {
   readonly healthy: boolean;
 }
 
+/** What goes with a publish. */
+export interface PublishOptions {
+  readonly event?: string;
+  readonly id?: string;
+}
+
 /** A running server, seen from the thread that called `serve`, or from one of its workers. */
 export interface Server {
   /** The bound address; undefined in a worker. */
@@ -66,6 +79,17 @@ export interface Server {
   readonly ready: Promise<void>;
   /** Resolves when the server has stopped; never in a worker, which ends with it. */
   readonly stopped: Promise<void>;
+  /**
+   * Publishes to all subscribers of a topic, WebSockets and event streams alike, from any thread.
+   *
+   * @param options `event`: the event's type for event streams; `id`: its id for a later replay (the server gives one
+   * when it keeps a history); ids of a topic must differ
+   */
+  publish(topic: string, message: WebSocketMessage, options?: PublishOptions): void;
+  /** A handle of a WebSocket, from any thread. One that is gone says so. */
+  socket(id: number): WebSocketHandle;
+  /** A handle of an event stream, from any thread. One that is gone says so. */
+  eventStream(id: number): EventStream;
   /** Figures; undefined in a worker. */
   stats(): ServerStats | undefined;
   /**
@@ -109,12 +133,22 @@ function workerServer(): Server {
     addr: undefined,
     ready: Promise.resolve(),
     stopped: new Promise(() => undefined),
+    publish: (topic, message, options = {}) => workerPort().publish(publication(topic, message, options), 0, 0),
+    socket: (id) => new WebSocketHandle(workerPort(), id),
+    eventStream: (id) => new EventStream(workerPort(), id, ""),
     stats: () => undefined,
     stop: () => {
       parentPort?.postMessage({ type: "stop" });
       return Promise.resolve();
     },
   };
+}
+
+/** The port of this worker; it is there before any handler runs. */
+function workerPort(): SocketPort {
+  const port = workerContext()?.port ?? null;
+  if (port === null) throw new CartoucheError("ERR_WORKER", "the app is still being loaded: nothing can be sent yet");
+  return port;
 }
 
 class RunningServer implements Server {
@@ -125,6 +159,7 @@ class RunningServer implements Server {
   readonly #log: ThreadLog;
   readonly #io: IoThread;
   readonly #pool: Pool;
+  readonly #port: SocketPort;
   readonly #adapter: Adapter;
   #listener: Listener | null = null;
   #stopping: Promise<void> | null = null;
@@ -137,6 +172,7 @@ class RunningServer implements Server {
     this.#onListen = options.onListen ?? announce;
     this.#logger = options.logger ?? consoleLogger();
     this.#log = new ThreadLog("io", (record) => this.#logger.log(record), settings.logLevel);
+    setLog(new ThreadLog("main", (record) => this.#logger.log(record), settings.logLevel));
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
     const seats = Pool.seatsFor(settings);
     const ring = createSharedRing(slotsFor(settings.maxWaiting), DATA_BYTES, seats);
@@ -148,6 +184,7 @@ class RunningServer implements Server {
       note: (message, remote) => this.#log.debug("a request was refused", { reason: message, remote }),
       acceptFailed: (error) => this.#log.error("accepting a connection failed", {}, error),
     });
+    this.#port = localSocketPort(this.#io);
     this.#pool = new Pool(settings, moduleUrl, ring, seats, this.#adapter, this.#io, this.#log, {
       onRoutes: (routes) => {
         if (this.#io.routeLimits === null && routes.length > 0) {
@@ -199,6 +236,18 @@ class RunningServer implements Server {
       zombies: this.#pool.zombies,
       healthy: this.#pool.isHealthy,
     };
+  }
+
+  publish(topic: string, message: WebSocketMessage, options: PublishOptions = {}): void {
+    this.#port.publish(publication(topic, message, options), 0, 0);
+  }
+
+  socket(id: number): WebSocketHandle {
+    return new WebSocketHandle(this.#port, id);
+  }
+
+  eventStream(id: number): EventStream {
+    return new EventStream(this.#port, id, "");
   }
 
   stop(): Promise<void> {

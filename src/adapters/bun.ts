@@ -31,10 +31,8 @@ interface BunSocket {
   write(bytes: Uint8Array, start: number, length: number): number;
   pause(): void;
   resume(): void;
-  /** Without argument shutdown(2) with SHUT_WR. (`true` would shut the reading side.) */
+  /** shutdown(2) with SHUT_WR. (With `true` it would be SHUT_RD; `end` would be close(2).) */
   shutdown(): void;
-  /** close(2): FIN, both directions at once. */
-  end(): void;
   /** Reset. */
   terminate(): void;
   setNoDelay(on: boolean): void;
@@ -173,7 +171,7 @@ class BunTransport implements Transport {
     this.#events.onEnd(this);
   }
 
-  /** Event of the socket, also from within `terminate` and `end`: the owner is told when its own call is over. */
+  /** Event of the socket, also from within `terminate`: the owner is told when its own call is over. */
   closed(isClean: boolean): void {
     queueMicrotask(() => {
       // After our FIN Bun reports the peer's as a close without an error.
@@ -186,9 +184,7 @@ class BunTransport implements Transport {
 
   #sendFin(): void {
     this.#phase = PHASE.ENDED;
-    // With both directions done nothing would ever close the descriptor after a mere shutdown.
-    if (this.#peerEnded) this.#socket.end();
-    else this.#socket.shutdown();
+    this.#socket.shutdown();
   }
 
   #readRemote(): void {

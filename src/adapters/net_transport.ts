@@ -1,6 +1,6 @@
 /**
  * One connection over `node:net`.
- * Runs on: I/O thread; runtime API: adapters only
+ * Runs on: I/O thread; runtime API: none
  *
  * `node:net` keeps a reference to what the kernel did not take, so bytes are copied into a private buffer first.
  * While the kernel takes all at once, that buffer is used again for the next write. Of what it does not take, one

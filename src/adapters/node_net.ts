@@ -138,10 +138,10 @@ class NetListener implements Listener {
   }
 }
 
-/** Tells the listening handle again and again to listen. The timer does not keep the process alive. */
+/** Tells the listening handle again and again to listen, until it is closed. */
 function retryAccepting(server: Server, backlog: number, everyMs: number): NodeJS.Timeout {
   const inside = server as unknown as { _handle?: { listen?: (backlog: number) => unknown } | null };
-  return setInterval(() => inside._handle?.listen?.(backlog), everyMs).unref();
+  return setInterval(() => inside._handle?.listen?.(backlog), everyMs);
 }
 
 /** Byte streams over `node:net`. */

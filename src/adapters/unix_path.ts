@@ -1,6 +1,6 @@
 /**
  * Makes the path of a unix socket free for a new listener, without taking it from a living one.
- * Runs on: I/O thread; runtime API: none
+ * Runs on: I/O thread; runtime API: adapters only
  *
  * The file of a unix socket outlives a process that was killed, and then binding fails although nobody listens.
  * Whether somebody does is asked by connecting. Between the question and the binding another process may come;

@@ -6,12 +6,17 @@
  * leave in one write: for pipelined requests that is worth a factor of ten, because a write costs microseconds and
  * a response does not (bench/README.md, pipelined row).
  */
-import { BodyFeed } from "./body_feed.ts";
 import { Exchange } from "./exchange.ts";
 import type { HttpConnection } from "./http_connection.ts";
 import { OutboxKind, ResponseFlag } from "../messages/kind.ts";
 import type { ChannelConsumer } from "../ring/channel.ts";
 import type { TicketTable, WorkerLink } from "./tickets.ts";
+
+/** A worker as delivery hears it. */
+export interface SpeakingWorker extends WorkerLink {
+  /** A send or publish that comes in several records, so far. */
+  readonly assembly: Uint8Array[];
+}
 
 /** What delivery needs from the I/O thread around it. */
 export interface DeliveryHost {
@@ -19,6 +24,8 @@ export interface DeliveryHost {
   readonly now: number;
   /** A log record of a worker. */
   onWorkerLog(bytes: Uint8Array): void;
+  /** A record about WebSockets, event streams or topics. */
+  onSocketRecord(worker: SpeakingWorker, outbox: ChannelConsumer): void;
   /** A worker leaves of its own accord: all its records were read. */
   onWorkerBye(worker: WorkerLink): void;
 }
@@ -30,7 +37,7 @@ const COMPLETE = ResponseFlag.Final | ResponseFlag.Done;
  *
  * @returns how many records there were
  */
-export function deliver(host: DeliveryHost, worker: WorkerLink, outbox: ChannelConsumer): number {
+export function deliver(host: DeliveryHost, worker: SpeakingWorker, outbox: ChannelConsumer): number {
   let count = 0;
   let run: HttpConnection | null = null;
   let runStart = 0;
@@ -75,7 +82,7 @@ export function deliver(host: DeliveryHost, worker: WorkerLink, outbox: ChannelC
       host.onWorkerLog(outbox.bytes.slice(outbox.offset, outbox.offset + outbox.length));
     } else if (kind === OutboxKind.Bye) {
       host.onWorkerBye(worker);
-    }
+    } else host.onSocketRecord(worker, outbox);
   }
   if (run !== null) run.endRun(outbox.bytes, runStart, runEnd);
   outbox.release();
@@ -108,10 +115,9 @@ function respond(host: DeliveryHost, worker: WorkerLink, exchange: Exchange, out
 }
 
 function pull(host: DeliveryHost, worker: WorkerLink, outbox: ChannelConsumer): void {
-  const exchange = host.tickets.find(outbox.ticket);
-  if (!(exchange instanceof Exchange)) return;
-  exchange.takenBy(worker, host.now);
-  if (!(exchange.body instanceof BodyFeed)) return;
-  exchange.body.pull(worker, exchange.ticket, outbox.a);
-  exchange.source?.bodyMoved(exchange);
+  const item = host.tickets.find(outbox.ticket);
+  if (item === null) return;
+  item.takenBy(worker, host.now);
+  item.body?.pull(worker, item.ticket, outbox.a);
+  if (item instanceof Exchange) item.source?.bodyMoved(item);
 }

@@ -7,10 +7,17 @@
  * its worker is through with it: a handler may answer early and work on, or be given up and end later.
  */
 import { AbortReason, InboxKind } from "../messages/kind.ts";
-import type { BodyFeed } from "./body_feed.ts";
 import type { ConnectionHost, HttpConnection } from "./http_connection.ts";
 import { encodeLocalResponse, type LocalResponse } from "./local_response.ts";
 import { Ticketed, type WorkerLink } from "./tickets.ts";
+
+/** What a connection becomes. */
+export interface ProtocolChange {
+  /** Nothing of HTTP is left to be said: takes the transport over. */
+  begin(http: HttpConnection): void;
+  /** The client is gone before it came to that. */
+  cancel(): void;
+}
 
 /** A request and its response. */
 export class Exchange extends Ticketed {
@@ -22,7 +29,6 @@ export class Exchange extends Ticketed {
   readonly isHead: boolean;
   /** Whether the connection can go on after it, as far as the request says. */
   readonly keepAlive: boolean;
-  body: BodyFeed | null = null;
   /** The connection that the body comes from, as long as it is read. */
   source: HttpConnection | null = null;
   /** The client waits for 100 Continue. */
@@ -38,6 +44,8 @@ export class Exchange extends Ticketed {
   /** Nothing of the worker counts any more: the I/O thread has answered. */
   sealed = false;
   parked: Uint8Array[] = [];
+  /** The worker wants the connection to go on as something else. */
+  upgrade: ProtocolChange | null = null;
   /** Streamed octets that the worker has not had credit for again. */
   owed = 0;
   readonly #host: ConnectionHost;

@@ -15,8 +15,9 @@ import { AbortReason, BodyFailure, InboxKind } from "../messages/kind.ts";
 import { RequestFlag } from "../messages/request_message.ts";
 import type { Settings } from "../options.ts";
 import { BodyFeed } from "./body_feed.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, type ProtocolChange } from "./exchange.ts";
 import { CONTINUE, type LocalResponse } from "./local_response.ts";
+import type { Holdable, Protocol } from "./protocol.ts";
 import type { TicketTable } from "./tickets.ts";
 import type { Timed, Timeouts } from "./timeouts.ts";
 
@@ -59,9 +60,9 @@ export interface ConnectionHost {
   /** The body limit for this head, octets; 0: none. */
   bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number;
   /** Calls `connection.retry()` when there may be room again. */
-  hold(connection: HttpConnection): void;
+  hold(connection: Holdable): void;
   /** The connection is gone. */
-  forget(connection: HttpConnection): void;
+  forget(connection: Protocol): void;
   /** Parsers that no connection holds. */
   readonly parsers: HeadParser[];
   /** Logs what a peer did wrong, at debug level. */
@@ -94,7 +95,7 @@ const NOTHING: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
 const latin1 = new TextEncoder();
 
 /** A connection. */
-export class HttpConnection implements Timed {
+export class HttpConnection implements Protocol, Holdable, Timed {
   dueAt = Infinity;
   filedAt = -1;
   /** Position in the server's list of connections. */
@@ -113,6 +114,8 @@ export class HttpConnection implements Timed {
   #restEnd = 0;
   /** The request whose body is being read. */
   #current: Exchange | null = null;
+  /** A request that may make this connection something else: what follows it may not be HTTP. */
+  #upgrading: Exchange | null = null;
   #bodyLeft = 0;
   #bodyLimit = 0;
   #decoder: ChunkedDecoder | null = null;
@@ -220,6 +223,7 @@ export class HttpConnection implements Timed {
       exchange.connection = null;
       exchange.next = null;
       exchange.parked = [];
+      exchange.upgrade?.cancel();
       exchange.giveUp(AbortReason.Gone);
       exchange = next;
     }
@@ -328,8 +332,8 @@ export class HttpConnection implements Timed {
 
   /** Whether the next request may be read now; if not, something will call back. */
   #mayRead(): boolean {
-    // Its streamed body is not with the worker yet.
-    if (this.#current !== null) return false;
+    // A streamed body is not with its worker yet, or the octets may be frames.
+    if (this.#current !== null || this.#upgrading !== null) return false;
     if (this.#depth >= this.#host.settings.maxPipelined) return false;
     if (this.transport.bufferedBytes > HIGH_WATER_BYTES) return false;
     if (this.#host.stopping) {
@@ -388,6 +392,7 @@ export class HttpConnection implements Timed {
     const flags = headFlags(parser);
     if (length <= 0 && !parser.chunked) {
       this.#enqueue(exchange);
+      if (parser.upgrade) this.#upgrading = exchange;
       const sent = host.dispatch(exchange, parser, flags, bytes, start, bodyAt - start, NOTHING, 0, 0);
       if (sent) giveParser(host, parser);
       else this.#holdRequest(exchange, parser, bytes, start, bodyAt);
@@ -676,7 +681,7 @@ export class HttpConnection implements Timed {
 
   /** Octets wait here and cannot be consumed now. */
   #isBlocked(): boolean {
-    return this.#reading === Reading.Held || this.#isHeld || this.#current !== null ||
+    return this.#reading === Reading.Held || this.#isHeld || this.#current !== null || this.#upgrading !== null ||
       this.#depth >= this.#host.settings.maxPipelined || this.transport.bufferedBytes > HIGH_WATER_BYTES;
   }
 
@@ -738,6 +743,39 @@ export class HttpConnection implements Timed {
   endRun(bytes: Uint8Array, start: number, end: number): void {
     this.#write(bytes, start, end);
     this.#advance();
+  }
+
+  /**
+   * The worker wants this connection to become something else with the response of `exchange`: now, or when it is
+   * that response's turn.
+   */
+  upgrade(exchange: Exchange, change: ProtocolChange): void {
+    exchange.upgrade = change;
+    if (this.#first === exchange) this.#change(exchange);
+  }
+
+  #change(exchange: Exchange): void {
+    this.#unlinkFirst(exchange);
+    this.#flush();
+    exchange.final = true;
+    exchange.upgrade?.begin(this);
+  }
+
+  /**
+   * Ends the HTTP connection without ending the transport.
+   *
+   * @returns what arrived behind the request and was not read yet
+   */
+  release(): Uint8Array {
+    const rest = this.#rest.slice(this.#restStart, this.#restEnd);
+    this.onClose();
+    if (this.#paused) this.transport.resume();
+    return rest;
+  }
+
+  /** Whether the peer has already half-closed. */
+  get hasEnded(): boolean {
+    return this.#ended;
   }
 
   /** The exchange's state changed without octets (cut, or final after all octets were accepted). */
@@ -824,6 +862,7 @@ export class HttpConnection implements Timed {
     exchange.next = null;
     // A handler that answered early may still read its body; one that arrived whole does not hold up the next.
     if (this.#current === exchange && this.#reading === Reading.Head) this.#current = null;
+    if (this.#upgrading === exchange) this.#upgrading = null;
   }
 
   /** The first exchange's response is complete: go on with the next, or end. */
@@ -841,6 +880,10 @@ export class HttpConnection implements Timed {
       if (next.cut) {
         this.#flush();
         this.transport.abort();
+        return;
+      }
+      if (next.upgrade !== null) {
+        this.#change(next);
         return;
       }
       this.continueIfExpected(next);
@@ -935,6 +978,7 @@ export class HttpConnection implements Timed {
       exchange.connection = null;
       exchange.next = null;
       exchange.parked = [];
+      exchange.upgrade?.cancel();
       exchange.giveUp(AbortReason.Gone);
       exchange = next;
     }

@@ -17,14 +17,20 @@ import { ARMED, CLOCK, DOORBELL, dirtyWord, IO_SEAT, SERVICE, type SharedRing } 
 import { Waker } from "../ring/parking.ts";
 import { Claim, RequestConsumer } from "../ring/request_consumer.ts";
 import { RequestProducer } from "../ring/request_producer.ts";
-import { deliver, type DeliveryHost } from "./delivery.ts";
+import { deliver, type DeliveryHost, type SpeakingWorker } from "./delivery.ts";
 import type { Exchange } from "./exchange.ts";
 import { type ConnectionHost, type ConnectionStats, HttpConnection } from "./http_connection.ts";
+import type { Holdable, Protocol } from "./protocol.ts";
+import type { SocketDispatch } from "./socket_dispatch.ts";
+import { socketRecord } from "./socket_records.ts";
+import { SocketTable } from "./socket_table.ts";
 import { TicketTable, type WorkerLink } from "./tickets.ts";
 import { TICK_MS, Timeouts } from "./timeouts.ts";
+import { Topics } from "./topics.ts";
+import type { SocketHost } from "./websocket_connection.ts";
 
 /** A worker as the I/O thread reads it. */
-export interface AttachedWorker extends WorkerLink {
+export interface AttachedWorker extends SpeakingWorker {
   readonly seat: number;
   readonly outbox: ChannelConsumer;
   /** Room was made in the outbox: wake the worker if it waits for that. */
@@ -64,7 +70,7 @@ const NUDGE_MS = 1;
 const STANDSTILL_MS = 100;
 
 /** The loop. One per server. */
-export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
+export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, TransportEvents {
   readonly settings: Settings;
   readonly tickets: TicketTable;
   readonly timeouts: Timeouts;
@@ -72,6 +78,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
   readonly parsers: HeadParser[] = [];
   readonly waker: Waker;
   readonly maxInlineBytes: number;
+  readonly sockets: SocketTable;
+  readonly topics: Topics;
   now: number;
   stopping = false;
   spooledBytes = 0;
@@ -83,8 +91,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
   readonly #shedder: RequestConsumer;
   readonly #encoder: RequestEncoder;
   readonly #workers: (AttachedWorker | null)[] = [];
-  readonly #connections: HttpConnection[] = [];
-  #held: { connection: HttpConnection; since: number }[] = [];
+  readonly #connections: Protocol[] = [];
+  #held: { connection: Holdable; since: number }[] = [];
   #pushed = 0;
   #turnScheduled = false;
   #deferrals = 0;
@@ -109,6 +117,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
     this.#shedder = new RequestConsumer(ring, IO_SEAT, false);
     this.#encoder = new RequestEncoder(this.#producer.data);
     this.waker = new Waker(ring);
+    this.sockets = new SocketTable(ring);
+    this.topics = new Topics(settings.topicHistory);
     // A record is at most a quarter of the byte ring; the head and its table take their part.
     this.maxInlineBytes = Math.min(64 * 1024, this.#producer.dataCapacity / 8);
     this.#endTurn = () => this.#onTurnEnd();
@@ -131,7 +141,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
     Atomics.notify(this.#control, DOORBELL);
   }
 
-  get connections(): readonly HttpConnection[] {
+  get connections(): readonly Protocol[] {
     return this.#connections;
   }
 
@@ -178,29 +188,34 @@ export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
       return;
     }
     const connection = new HttpConnection(this, transport);
-    transport.context = connection;
+    this.adopt(connection);
+  }
+
+  /** A connection, new or changed to another protocol, belongs to its transport from now on. */
+  adopt(connection: Protocol): void {
+    connection.transport.context = connection;
     connection.index = this.#connections.length;
     this.#connections.push(connection);
   }
 
   onData(transport: Transport, bytes: Uint8Array, length: number): void {
     this.#beginTurn();
-    (transport.context as HttpConnection | null)?.onData(bytes, length);
+    (transport.context as Protocol | null)?.onData(bytes, length);
   }
 
   onDrain(transport: Transport): void {
     this.#beginTurn();
-    (transport.context as HttpConnection | null)?.onDrain();
+    (transport.context as Protocol | null)?.onDrain();
   }
 
   onEnd(transport: Transport): void {
     this.#beginTurn();
-    (transport.context as HttpConnection | null)?.onEnd();
+    (transport.context as Protocol | null)?.onEnd();
   }
 
   onClose(transport: Transport): void {
     this.#beginTurn();
-    (transport.context as HttpConnection | null)?.onClose();
+    (transport.context as Protocol | null)?.onClose();
     transport.context = null;
   }
 
@@ -208,7 +223,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
     this.#owner.acceptFailed(error);
   }
 
-  forget(connection: HttpConnection): void {
+  forget(connection: Protocol): void {
+    if (connection.index < 0) return;
     const last = this.#connections.pop();
     if (last !== undefined && last !== connection) {
       this.#connections[connection.index] = last;
@@ -276,7 +292,23 @@ export class IoThread implements ConnectionHost, DeliveryHost, TransportEvents {
     return true;
   }
 
-  hold(connection: HttpConnection): void {
+  dispatchBatch(batch: SocketDispatch, length: number, write: (target: Uint8Array, at: number) => void): boolean {
+    const at = this.#producer.reserve(length);
+    if (at < 0 || this.tickets.free === 0) return false;
+    write(this.#producer.data, at);
+    this.tickets.issue(batch);
+    batch.dispatchedAt = this.now;
+    this.#producer.commit(RingKind.SocketEvents, batch.ticket, length);
+    this.#pushed++;
+    this.#beginTurn();
+    return true;
+  }
+
+  onSocketRecord(worker: SpeakingWorker, outbox: ChannelConsumer): void {
+    socketRecord(this, worker, outbox);
+  }
+
+  hold(connection: Holdable): void {
     this.#held.push({ connection, since: this.now });
   }
 

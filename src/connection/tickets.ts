@@ -7,10 +7,12 @@
  * cannot meet a stranger; the generation is there to prove it in tests and to make a reading of `current` exact.
  */
 
+import type { BodyFeed } from "./body_feed.ts";
+
 /** The I/O thread's line to one worker. */
 export interface WorkerLink {
   /** Says something to this worker, in order; never fails, never blocks. */
-  send(kind: number, ticket: number, a: number, bytes: Uint8Array | null): void;
+  send(kind: number, ticket: number, a: number, bytes: Uint8Array | null, connection?: number): void;
   /** Octets that wait on this side because the inbox is full. */
   readonly backlogBytes: number;
 }
@@ -29,6 +31,8 @@ export abstract class Ticketed {
 
   /** Whether the client still waits for a decision that the deadline guards. */
   abstract get isGuarded(): boolean;
+  /** Content that the worker may pull. */
+  body: BodyFeed | null = null;
   /** Whether the I/O thread has answered because of the deadline, so that its thread may be taken away. */
   isOverdue = false;
 

@@ -1,9 +1,10 @@
 /**
- * Conditional requests: whether a request goes on, is answered 304 or 412, and whether its Range field counts.
+ * Conditional requests: whether one goes on or is answered 304 or 412, and whether its Range field counts.
  * Runs on: any; runtime API: none
  *
- * RFC 9110 section 13.2.2, its steps as numbered comments. A field that loses to a stronger one is not evaluated at
- * all. Evaluate only where the answer would otherwise be 2xx (section 13.2.1): a file that is missing stays 404.
+ * RFC 9110 section 13.2.2, its steps as numbered comments. A field that loses to a stronger one is not
+ * evaluated at all. Evaluate only where the answer would otherwise be 2xx (section 13.2.1): a file that is
+ * missing stays 404.
  */
 import {
   type EntityTag,
@@ -54,8 +55,8 @@ export function evaluateConditions(
 
   const ifMatch = header("if-match");
   if (ifMatch !== null) {
-    // 1. If-Match is present: true, go on at step 3; false, answer 412. (The exception for a state change that has
-    //    been made already is not applicable: nobody here knows of earlier requests.)
+    // 1. If-Match is present: true, go on at step 3; false, answer 412. (The exception for a state change
+    //    that has been made already is not applicable: nobody here knows of earlier requests.)
     if (!matchesAny(ifMatch, validators, matchesStrongly)) return PRECONDITION_FAILED;
   } else {
     // 2. If-Match is not present, If-Unmodified-Since is: the same with the date. A date that is none, and a
@@ -87,8 +88,8 @@ export function evaluateConditions(
 }
 
 /**
- * Whether the list names the representation. A malformed list names nothing: If-Match then protects (412) rather
- * than let a write pass, If-None-Match then sends the whole rather than a 304 nobody can use.
+ * Whether the list names the representation. A malformed list names nothing: If-Match then protects (412)
+ * rather than let a write pass, If-None-Match then sends the whole rather than a 304 nobody can use.
  */
 function matchesAny(
   value: string,
@@ -103,7 +104,10 @@ function matchesAny(
   return list.some((tag) => matches(tag, current));
 }
 
-/** Section 13.1.5: the same entity tag by strong comparison, or exactly the same date; neither later nor earlier. */
+/**
+ * Section 13.1.5: the same entity tag by strong comparison, or exactly the same date; neither later nor
+ * earlier.
+ */
 function holdsIfRange(value: string, validators: Validators): boolean {
   const tag = parseEntityTag(value);
   if (tag !== undefined) {
@@ -114,7 +118,10 @@ function holdsIfRange(value: string, validators: Validators): boolean {
   return date !== undefined && date === secondsOf(validators.lastModifiedMs);
 }
 
-/** The seconds of an HTTP-date; what is none (two joined lines, for one) is ignored by sections 13.1.3 and 13.1.4. */
+/**
+ * The seconds of an HTTP-date; what is none (two joined lines, for one) is ignored by sections 13.1.3 and
+ * 13.1.4.
+ */
 function dateOf(value: string | null): number | undefined {
   return value === null ? undefined : secondsOf(parseHttpDate(value.trim()));
 }

@@ -1,6 +1,5 @@
 /**
- * Content codings of responses: which one the client wants, which bodies are worth it, and the compression
- * itself.
+ * Content codings of responses: which one the client wants, which bodies are worth it, and the coding itself.
  * Runs on: worker; runtime API: none
  *
  * RFC 9110 section 8.4.1 (the codings), 12.5.3 (Accept-Encoding), 12.5.5 (Vary), 8.8.3 (entity tags); RFC
@@ -45,8 +44,8 @@ const BROTLI_OPTIONS = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: BROTLI
 export const CODING_OPTIONS = { gzip: ZLIB_OPTIONS, deflate: ZLIB_OPTIONS, br: BROTLI_OPTIONS } as const;
 
 /**
- * Few clients send few different headers; a parse costs 0.3 to 1 µs. Bounded, since clients may send
- * anything.
+ * Clients send few different fields, and reading one costs 1 to 2 µs (from here: 10 ns). Bounded, since they
+ * may send anything.
  */
 const negotiated = new Map<string, ContentCoding | "identity">();
 const MAX_NEGOTIATED = 64;

@@ -2,8 +2,9 @@
  * Entity tags: reads one or a list of them, compares them strongly or weakly.
  * Runs on: any; runtime API: none
  *
- * RFC 9110 section 8.8.3; the lists are those of If-Match and If-None-Match (sections 13.1.1 and 13.1.2). A list that
- * breaks the grammar anywhere is `undefined` as a whole: nobody can know which tags its author meant.
+ * RFC 9110 section 8.8.3; the lists are those of If-Match and If-None-Match (sections 13.1.1 and 13.1.2). A
+ * list that breaks the grammar anywhere is `undefined` as a whole: nobody can know which tags its author
+ * meant.
  */
 
 /** An entity tag: what stands between the quotes, and whether `W/` came before them. */
@@ -27,7 +28,9 @@ export function parseEntityTag(text: string): EntityTag | undefined {
   return match === null ? undefined : { weak: match[1] !== undefined, opaque: match[2] ?? "" };
 }
 
-/** The list in a field value (empty members are skipped, section 5.6.1), or `undefined` when it is malformed. */
+/**
+ * The list in a field value (empty members are skipped, section 5.6.1), or `undefined` when it is malformed.
+ */
 export function parseEntityTagList(value: string): EntityTagList | undefined {
   if (value.trim() === "*") return "*";
   const tags: EntityTag[] = [];

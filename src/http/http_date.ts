@@ -2,9 +2,10 @@
  * HTTP dates: reads the three formats of RFC 9110 section 5.6.7, writes the one that is still generated.
  * Runs on: any; runtime API: none
  *
- * `Date.parse` is of no use here: it takes many things that are no HTTP date and reads asctime in local time, while
- * all three formats are UTC. A text that fits none of them is no date at all (`undefined`): conditions that carry
- * it are ignored by their RFC sections. The name of the day must be one, but is not compared with the date.
+ * `Date.parse` is of no use here: it takes many things that are no HTTP date and reads asctime in local time,
+ * while all three formats are UTC. A text that fits none of them is no date at all (`undefined`): conditions
+ * that carry it are ignored by their RFC sections. The name of the day must be one, but is not compared with
+ * the date.
  */
 
 const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -67,8 +68,8 @@ export function formatHttpDate(timeMs: number): string {
 }
 
 /**
- * RFC 9110 section 5.6.7: a two-digit year that appears to lie more than 50 years in the future means the most
- * recent year in the past with the same last two digits.
+ * RFC 9110 section 5.6.7: a two-digit year that appears to lie more than 50 years in the future means the
+ * most recent year in the past with the same last two digits.
  */
 function nearestCentury(
   nowMs: number,

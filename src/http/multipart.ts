@@ -2,16 +2,19 @@
  * A parser for multipart/form-data that is given octets as they come and says what they are.
  * Runs on: any; runtime API: none
  *
- * RFC 7578 and RFC 2046 section 5.1.1. It stops and goes on at any octet, looks at each octet a bounded number of
- * times whatever the sender chose, and keeps nothing but the header section of the part at hand and, as a number,
- * how much of a delimiter the input ended with. File octets are handed on as ranges of the caller's own memory.
+ * RFC 7578 and RFC 2046 section 5.1.1. It stops and goes on at any octet, looks at each octet a bounded
+ * number of times whatever the sender chose, and keeps nothing but the header section of the part at hand
+ * and, as a number, how much of a delimiter the input ended with. File octets are handed on as ranges of the
+ * caller's own memory.
  *
- *     delimiter  = CRLF "--" boundary      (the CRLF may be missing at the very start, and right behind a header section,
- *                                           whose last CRLF serves as the delimiter's)
- *     after it   = "--": the form ends | padding CRLF: a header section follows | else: it was content all the time
+ *     delimiter = CRLF "--" boundary
+ *     after it  = "--": the form ends | padding CRLF: a header section follows | else: it was content
  *
- * Invariant: a delimiter holds CR only as its first octet (checkBoundary), so no two occurrences overlap and a failed
- * comparison can go on behind what it compared. That makes the search linear without a second table.
+ * The CRLF may be missing at the very start, and right behind a header section, whose last CRLF serves as the
+ * delimiter's.
+ *
+ * Invariant: a delimiter holds CR only as its first octet (checkBoundary), so no two occurrences overlap and
+ * a failed comparison can go on behind what it compared. That makes the search linear without a second table.
  */
 import { checkBoundary } from "./multipart_boundary.ts";
 import { completeLimits, MultipartError, type MultipartLimits } from "./multipart_error.ts";
@@ -24,7 +27,9 @@ const HYPHEN = 0x2d;
 export interface MultipartSink {
   /** A part begins; parts follow each other and are never nested. */
   onPartBegin(part: MultipartPart): void;
-  /** bytes[start..end) of its content; never empty. The memory is the caller's of `feed`, or the parser's own. */
+  /**
+   * bytes[start..end) of its content; never empty. The memory is the caller's of `feed`, or the parser's own.
+   */
   onPartData(bytes: Uint8Array, start: number, end: number): void;
   /** The part is whole. It counts only if the form ends properly, too: see `finish`. */
   onPartEnd(): void;
@@ -63,7 +68,9 @@ export class MultipartParser {
   #state: State = State.content;
   /** Octets of the delimiter that the input so far ends with; they are held back. */
   #matched = 2;
-  /** How many octets of the delimiter at hand were never in the content: 2 while its CRLF is something else's. */
+  /**
+   * How many octets of the delimiter at hand were never in the content: 2 while its CRLF is something else's.
+   */
   #assumed = 2;
   /** The part whose content is read; undefined in the preamble. */
   #part: MultipartPart | undefined;
@@ -102,8 +109,8 @@ export class MultipartParser {
   /**
    * Takes the next octets, bytes[start..end).
    *
-   * @throws MultipartError for a malformed form or one beyond a limit; whatever the sink throws. The parser is of no
-   * use after that.
+   * @throws MultipartError for a malformed form or one beyond a limit; whatever the sink throws. The parser
+   *   is of no use after that.
    */
   feed(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
     if (this.#state === State.failed) throw new MultipartError("unfinished", "The form has failed before.");
@@ -119,7 +126,8 @@ export class MultipartParser {
   /**
    * Says that no octets follow.
    *
-   * @throws MultipartError `unfinished` when the closing delimiter was missing: what was found must not be used
+   * @throws MultipartError `unfinished` when the closing delimiter was missing: what was found must not be
+   *   used
    */
   finish(): void {
     if (this.#state !== State.epilogue) {
@@ -237,8 +245,9 @@ export class MultipartParser {
       this.#assumed = 0;
     }
 
-    // 2. Move a window of the delimiter's length. Its last octet says how far it may move (Horspool), and its first
-    //    one whether a comparison is worth while: CR is rare in most files, and only one delimiter can begin with it.
+    // 2. Move a window of the delimiter's length. Its last octet says how far it may move (Horspool), and its
+    //    first one whether a comparison is worth while: CR is rare in most files, and only one delimiter can
+    //    begin with it.
     const shifts = this.#shifts;
     const last = length - 1;
     const lastOctet = octetAt(delimiter, last);
@@ -258,8 +267,8 @@ export class MultipartParser {
       }
     }
 
-    // 3. The rest is shorter than a delimiter; hold back the end of it that a delimiter may begin with. Only the last
-    //    CR can be that beginning, for no other CR follows in a delimiter.
+    // 3. The rest is shorter than a delimiter; hold back the end of it that a delimiter may begin with. Only
+    //    the last CR can be that beginning, for no other CR follows in a delimiter.
     let held = end;
     for (let i = end - 1; i >= window; i--) {
       if (bytes[i] !== CR) continue;
@@ -323,7 +332,10 @@ export class MultipartParser {
     this.#lineStart = 0;
   }
 
-  /** Collects the header section; returns the position behind its empty line, or -1 when the input ended first. */
+  /**
+   * Collects the header section; returns the position behind its empty line, or -1 when the input ended
+   * first.
+   */
   #readHeader(bytes: Uint8Array, start: number, end: number): number {
     for (let position = start; position < end; position++) {
       if (this.#headerBytes >= this.#limits.maxPartHeaderBytes) {
@@ -357,7 +369,8 @@ export class MultipartParser {
     this.#holdInMemory(this.#headerBytes);
     this.#part = part;
     this.#partBytes = 0;
-    // A delimiter may follow at once: the empty line's CRLF is then its own (RFC 2046 section 5.1.1, body-part).
+    // A delimiter may follow at once: the empty line's CRLF is then its own (RFC 2046 section 5.1.1,
+    // body-part).
     this.#matched = 2;
     this.#assumed = 2;
     this.#sink.onPartBegin(part);

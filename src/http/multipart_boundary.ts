@@ -2,8 +2,8 @@
  * The boundary of a form: found in the Content-Type field of a request and checked.
  * Runs on: any; runtime API: none
  *
- * RFC 2046 section 5.1.1: 1 to 70 characters of a small set, the last one no space. A boundary can therefore never
- * hold CR or LF, which the search for delimiters relies on.
+ * RFC 2046 section 5.1.1: 1 to 70 characters of a small set, the last one no space. A boundary can therefore
+ * never hold CR or LF, which the search for delimiters relies on.
  */
 import { MultipartError } from "./multipart_error.ts";
 import { parseParameters } from "./parameters.ts";
@@ -14,7 +14,8 @@ const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
  * The boundary parameter of `multipart/form-data; boundary=…`.
  *
  * @param contentType the request's Content-Type field, or null when it has none
- * @throws MultipartError `contentType` (415) for another media type, `boundary` (400) when it is missing or bad
+ * @throws MultipartError `contentType` (415) for another media type, `boundary` (400) when it is missing or
+ *   bad
  */
 export function multipartBoundary(contentType: string | null): string {
   const value = contentType ?? "";

@@ -1,12 +1,14 @@
 /**
- * What can be wrong with a form, and how much of it is accepted: the faults and limits of multipart/form-data.
+ * The faults and limits of multipart/form-data: what can be wrong with a form, how much of it is accepted.
  * Runs on: any; runtime API: none
  *
  * One table says for each fault which status its sender gets; one table holds each limit with its default.
  */
-import { CartoucheError, type ErrorCode } from "../errors.ts";
+import { CartoucheError } from "../errors.ts";
 
-/** How much of a form is accepted. Passing a limit ends the form with status 413; Infinity switches one off. */
+/**
+ * How much of a form is accepted. Passing a limit ends the form with status 413; Infinity switches one off.
+ */
 export interface MultipartLimits {
   /** Octets of the whole body, delimiters and all. Default 4 GiB. 0: only an empty body, which is no form. */
   readonly maxTotalBytes: number;
@@ -58,7 +60,7 @@ export const MULTIPART_FAULTS = {
   fieldsSize: { status: 413, code: "ERR_BODY_TOO_LARGE" },
   /** `maxFileBytes` */
   fileSize: { status: 413, code: "ERR_BODY_TOO_LARGE" },
-} as const satisfies Record<string, { status: number; code: ErrorCode }>;
+} as const;
 
 /** The name of a fault in {@link MULTIPART_FAULTS}. */
 export type MultipartFault = keyof typeof MULTIPART_FAULTS;
@@ -82,9 +84,7 @@ export class MultipartError extends CartoucheError {
  *
  * @throws CartoucheError `ERR_OPTION` when one is no number from 0 to Infinity
  */
-export function completeLimits(
-  limits: Partial<{ [K in keyof MultipartLimits]: MultipartLimits[K] | undefined }> = {},
-): MultipartLimits {
+export function completeLimits(limits: Partial<MultipartLimits> = {}): MultipartLimits {
   const complete: { -readonly [K in keyof MultipartLimits]: number } = { ...DEFAULT_MULTIPART_LIMITS };
   for (const name of Object.keys(complete) as (keyof MultipartLimits)[]) {
     const value = limits[name];

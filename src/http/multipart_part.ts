@@ -2,11 +2,12 @@
  * The header section of one part of a form: its name, its file name, its type.
  * Runs on: any; runtime API: none
  *
- * RFC 7578 section 4. Names are UTF-8 in the raw (section 5.1); an octet sequence that is none becomes U+FFFD.
- * Browsers write a quote as `%22` and line ends as `%0D%0A` (HTML standard, multipart/form-data encoding), curl
- * writes `\"`: both are undone. `filename*` MUST NOT be sent (section 4.2) but is; where it can be read it wins, as
- * RFC 6266 section 4.3 has it, and where not it is ignored. Content-Transfer-Encoding is deprecated (section 4.7)
- * and has no effect. Lines may be folded, as in any MIME header (RFC 5322 section 2.2.3).
+ * RFC 7578 section 4. Names are UTF-8 in the raw (section 5.1); an octet sequence that is none becomes
+ * U+FFFD. Browsers write a quote as `%22` and line ends as `%0D%0A` (HTML standard, multipart/form-data
+ * encoding), curl writes `\"`: both are undone. `filename*` MUST NOT be sent (section 4.2) but is; where it
+ * can be read it wins, as RFC 6266 section 4.3 has it, and where not it is ignored. Content-Transfer-Encoding
+ * is deprecated (section 4.7) and has no effect. Lines may be folded, as in any MIME header (RFC 5322 section
+ * 2.2.3).
  */
 import { MultipartError } from "./multipart_error.ts";
 import { parseParameters } from "./parameters.ts";
@@ -16,8 +17,8 @@ export interface MultipartPart {
   /** The name of the form's field. */
   readonly name: string;
   /**
-   * The file name as the client sent it, possibly empty, possibly an attack: never use it as a path. Undefined for a
-   * part that is a field; a part with a file name is a file, whatever its type.
+   * The file name as the client sent it, possibly empty, possibly an attack: never use it as a path.
+   * Undefined for a part that is a field; a part with a file name is a file, whatever its type.
    */
   readonly filename: string | undefined;
   /** The media type as sent, "text/plain" when there is none (RFC 7578 section 4.4). */

@@ -2,10 +2,11 @@
  * The parameters behind a media type or a disposition: `; name=value; name="value"`, as clients write them.
  * Runs on: any; runtime API: none
  *
- * RFC 9110 section 5.6.6, read leniently where senders are known to differ: white space around "=", values without
- * quotes that are no token, empty parameters. Quoted strings keep a backslash that escapes neither a quote nor a
- * backslash, because browsers send `C:\dir\file` as it is (HTML standard, multipart/form-data encoding).
- * A name that occurs twice makes the whole invalid (RFC 6266 section 4.1): readers would differ in which one counts.
+ * RFC 9110 section 5.6.6, read leniently where senders are known to differ: white space around "=", values
+ * without quotes that are no token, empty parameters. Quoted strings keep a backslash that escapes neither a
+ * quote nor a backslash, because browsers send `C:\dir\file` as it is (HTML standard, multipart/form-data
+ * encoding). A name that occurs twice makes the whole invalid (RFC 6266 section 4.1): readers would differ in
+ * which one counts.
  */
 
 const NAME_CHARACTER = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/;
@@ -53,8 +54,8 @@ export function parseParameters(text: string, position: number): Map<string, str
 /**
  * The position of the quote that ends a quoted string, or -1.
  *
- * `"abc\"` at the very end of the text is a browser's file name that ends in a backslash, sent without an escape: no
- * other reading of it has an end.
+ * `"abc\"` at the very end of the text is a browser's file name that ends in a backslash, sent without an
+ * escape: no other reading of it has an end.
  */
 function closingQuote(text: string, start: number): number {
   let at = start;

@@ -2,9 +2,9 @@
  * Range requests: which octets a Range field asks for, and the frame of a multipart/byteranges answer.
  * Runs on: any; runtime API: none
  *
- * RFC 9110 section 14. A field of another unit MUST be ignored; one that is malformed or asks for too many ranges MAY
- * be (section 14.2), and is: the client gets the whole representation, never an error for something it can do
- * without. Positions are plain numbers, exact up to 2^53.
+ * RFC 9110 section 14. A field of another unit MUST be ignored; one that is malformed or asks for too many
+ * ranges MAY be (section 14.2), and is: the client gets the whole representation, never an error for
+ * something it can do without. Positions are plain numbers, exact up to 2^53.
  * Invariant: the ranges selected do not overlap, so their octets are never more than the representation's.
  */
 
@@ -14,15 +14,19 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** The whole (200), nothing that exists (416), or these ranges (206), in the order in which they were asked for. */
+/**
+ * The whole (200), nothing that exists (416), or these ranges (206), in the order in which they were asked
+ * for.
+ */
 export type RangeSelection = "whole" | "unsatisfiable" | readonly ByteRange[];
 
 /** How many ranges one request may ask for; with more, the field is ignored. */
 export const MAX_RANGES = 64;
 
 /**
- * Up to this many ranges are served even where the part headers make the answer longer than the representation;
- * beyond it, such a request gets the representation instead (many small ranges, section 17.15).
+ * Up to this many ranges are served even where the part headers make the answer longer than the
+ * representation; beyond it, such a request gets the representation instead (many small ranges, section
+ * 17.15).
  */
 const FEW_RANGES = 8;
 
@@ -67,7 +71,8 @@ export function selectRanges(value: string, size: number, maxRanges: number = MA
       // 6. Any other text is invalid (section 14.1.1): ignored as a whole.
       if (suffix === null) return "whole";
       const length = Number(suffix[1]);
-      // 7. A suffix of an empty representation is satisfiable (section 14.1.2), yet no Content-Range can name it.
+      // 7. A suffix of an empty representation is satisfiable (section 14.1.2), yet no Content-Range can name
+      //    it.
       if (size === 0 && length > 0) return "whole";
       // 8. A suffix longer than the representation is all of it (section 14.1.2).
       start = Math.max(0, size - length);
@@ -135,7 +140,10 @@ export function frameByteranges(
   return { contentType: `multipart/byteranges; boundary=${boundary}`, heads, closing, length };
 }
 
-/** Without the SP and HTAB around it (a loop: `[ \t]+$` takes quadratic time where blanks stand in the middle). */
+/**
+ * Without the SP and HTAB around it (a loop: `[ \t]+$` takes quadratic time where blanks stand in the
+ * middle).
+ */
 function withoutBlanks(text: string): string {
   let start = 0;
   let end = text.length;

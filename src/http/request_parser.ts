@@ -42,7 +42,9 @@ export class HeadParser extends HeadMachine {
     if (i === methodStart) return 0;
     this.headStart = methodStart - start;
     if (i === limit || bytes[i] !== SP || i - methodStart > MAX_METHOD_BYTES) {
-      return this.stopAt(State.Method, i - start, methodStart - start);
+      // At most there, so that the machine sees the octet that makes a method too long.
+      const position = Math.min(i, methodStart + MAX_METHOD_BYTES);
+      return this.stopAt(State.Method, position - start, methodStart - start);
     }
     this.methodEnd = i - start;
     const targetStart = ++i;
@@ -83,6 +85,10 @@ export class HeadParser extends HeadMachine {
       fields[index] = nameStart - start;
       fields[index + 1] = nameEnd - start;
       while (i < limit && isBlank(bytes[i]!)) i++;
+      if (i === limit) {
+        this.fieldCount = index / OFFSETS_PER_FIELD;
+        return this.stopAt(State.BeforeValue, i - start, 0);
+      }
       const valueStart = i;
       while (i < limit && isFieldValueOctet(bytes[i]!)) i++;
       if (i + 1 >= limit || bytes[i] !== CR || bytes[i + 1] !== LF) {

@@ -72,6 +72,7 @@ export class TrailerSection {
   #size = 0;
   #name = "";
   #value = "";
+  /** Never changed once it is given away: an empty one is replaced by the first field, a full one by reset. */
   #fields: [string, string][] = [];
 
   /** @param maxBytes octets of all field lines, line ends included; more get 431; 0 allows no field line */
@@ -166,7 +167,11 @@ export class TrailerSection {
 
   #keepField(): void {
     const name = this.#name.toLowerCase();
-    if (!FORBIDDEN.has(name)) this.#fields.push([name, withoutTrailingBlanks(this.#value)]);
+    if (!FORBIDDEN.has(name)) {
+      const field: [string, string] = [name, withoutTrailingBlanks(this.#value)];
+      if (this.#fields.length === 0) this.#fields = [field];
+      else this.#fields.push(field);
+    }
     this.#name = "";
     this.#value = "";
   }

@@ -81,7 +81,7 @@ export function fileLogger(path: string, options: FileLoggerOptions = {}): FileL
   if (!Number.isSafeInteger(maxQueuedBytes) || maxQueuedBytes < MIN_MAX_QUEUED_BYTES) {
     throw new CartoucheError(
       "ERR_OPTION",
-      `fileLogger: maxQueuedBytes must be an integer of at least ${MIN_MAX_QUEUED_BYTES}, not ${maxQueuedBytes}`,
+      `fileLogger: maxQueuedBytes must be an integer >= ${MIN_MAX_QUEUED_BYTES}, not ${maxQueuedBytes}`,
     );
   }
   if (format !== "json" && format !== "text") {

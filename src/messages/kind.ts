@@ -9,6 +9,8 @@
 export const RingKind = {
   /** A request: head, offset table, small body (`request_message.ts`). */
   Request: 1,
+  /** Events of one WebSocket, in order (`socket_message.ts`). */
+  SocketEvents: 2,
 } as const;
 
 /** Inbox: I/O thread → this worker. */
@@ -25,6 +27,12 @@ export const InboxKind = {
   Credit: 5,
   /** Finish what is under way and leave. */
   Stop: 6,
+  /** Events of a WebSocket that belongs to this worker; as `RingKind.SocketEvents`. */
+  SocketEvents: 7,
+  /** An event stream that this worker opened has ended; connection: its index, a: its generation. */
+  StreamClosed: 8,
+  /** The socket that the request becomes; connection: its index, a: its generation, 0: it cannot. */
+  SocketOpened: 9,
 } as const;
 
 /** Outbox: this worker → I/O thread. */
@@ -39,6 +47,23 @@ export const OutboxKind = {
   Log: 4,
   /** This worker has handed over everything and leaves. */
   Bye: 5,
+  /** The request becomes a WebSocket or event stream: `UpgradeMessage`. */
+  Upgrade: 6,
+  /** Octets to a socket, whole frames or events; connection: index, b: generation, a: `SendFlag` bits. */
+  SocketSend: 7,
+  /** Ends a socket; connection: index, b: generation, a: close code or 0; bytes: reason. */
+  SocketClose: 8,
+  /** Cuts a socket without a closing handshake. */
+  SocketTerminate: 9,
+  /** connection: index, b: generation; bytes: `TopicMessage`. */
+  Subscribe: 10,
+  Unsubscribe: 11,
+  /** bytes: `PublishMessage`; a: `SendFlag.More` while it is split; connection, b: a socket that is left out, b 0: none. */
+  Publish: 12,
+  /** The first a events of a batch have been handled. */
+  SocketProgress: 13,
+  /** A batch of events is through; bytes: `BatchResult`, or none if nothing changed. */
+  SocketDone: 14,
 } as const;
 
 /** Bits of a response record. */
@@ -53,6 +78,14 @@ export const ResponseFlag = {
   Cut: 8,
   /** An interim (1xx) response: it does not count as the answer. */
   Interim: 16,
+} as const;
+
+/** Bits of a send record. */
+export const SendFlag = {
+  /** The rest comes in further records; nothing of it leaves before the last. */
+  More: 1,
+  /** The octets end with a close frame. */
+  Close: 2,
 } as const;
 
 /** Why a body will not come. */

@@ -265,6 +265,9 @@ export class Pool {
     this.#io.tickets.forEach((item) => {
       if (item.worker === worker) item.lost();
     });
+    this.#io.sockets.forEach((socket) => {
+      if (socket.pinnedTo === worker) socket.pinnedWorkerDied();
+    });
     this.#io.detach(worker);
     worker.isZombie = isBusy;
     this.#buried.add(worker);

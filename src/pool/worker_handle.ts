@@ -39,6 +39,7 @@ interface Waiting {
   readonly ticket: number;
   readonly a: number;
   readonly bytes: Uint8Array | null;
+  readonly connection: number;
 }
 
 /** A worker. */
@@ -54,6 +55,8 @@ export class WorkerHandle implements AttachedWorker {
   /** Since when an abort for a missed deadline waits to be read; 0: none does. */
   abortedAt = 0;
   backlogBytes = 0;
+  /** A send or publish that comes in several records, so far. */
+  readonly assembly: Uint8Array[] = [];
   /** It was busy when it was declared dead: it may go on. */
   isZombie = false;
   /** The runtime says that the thread has ended. */
@@ -84,13 +87,13 @@ export class WorkerHandle implements AttachedWorker {
     this.activeAt = clock.now;
   }
 
-  send(kind: number, ticket: number, a: number, bytes: Uint8Array | null): void {
+  send(kind: number, ticket: number, a: number, bytes: Uint8Array | null, connection = 0): void {
     if (this.state === WorkerState.Dead) return;
     if (kind === InboxKind.Abort && a === AbortReason.Deadline && this.abortedAt === 0) {
       this.abortedAt = this.#clock.now;
     }
-    if (this.#backlog.length > 0 || !this.#put(kind, ticket, a, bytes)) {
-      this.#backlog.push({ kind, ticket, a, bytes });
+    if (this.#backlog.length > 0 || !this.#put(kind, ticket, a, bytes, connection)) {
+      this.#backlog.push({ kind, ticket, a, bytes, connection });
       this.backlogBytes += bytes?.length ?? 0;
       Atomics.store(this.#seats, this.#cell + SEAT_BACKLOG, 1);
       // The worker may have made room before it could see the word.
@@ -113,8 +116,8 @@ export class WorkerHandle implements AttachedWorker {
 
   #flushBacklog(): void {
     let sent = 0;
-    for (const { kind, ticket, a, bytes } of this.#backlog) {
-      if (!this.#put(kind, ticket, a, bytes)) break;
+    for (const { kind, ticket, a, bytes, connection } of this.#backlog) {
+      if (!this.#put(kind, ticket, a, bytes, connection)) break;
       this.backlogBytes -= bytes?.length ?? 0;
       sent++;
     }
@@ -122,12 +125,12 @@ export class WorkerHandle implements AttachedWorker {
     if (this.#backlog.length > 0) Atomics.store(this.#seats, this.#cell + SEAT_BACKLOG, 1);
   }
 
-  #put(kind: number, ticket: number, a: number, bytes: Uint8Array | null): boolean {
+  #put(kind: number, ticket: number, a: number, bytes: Uint8Array | null, connection: number): boolean {
     const length = bytes?.length ?? 0;
     const at = this.#inbox.reserve(length);
     if (at < 0) return false;
     if (bytes !== null) this.#inbox.bytes.set(bytes, at);
-    this.#inbox.commit(kind, ticket, 0, length, a, 0);
+    this.#inbox.commit(kind, ticket, connection, length, a, 0);
     return true;
   }
 

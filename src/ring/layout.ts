@@ -40,6 +40,15 @@
  * |    3 | offset     | first byte in DATA                                                                    |
  * |    4 | length     | bytes in DATA                                                                         |
  *
+ * SOCKETS, one for all threads: 4 words per WebSocket or event stream (its "index"):
+ *
+ * | word | field      | written by | read by | unit; start                                             |
+ * |-----:|------------|------------|---------|---------------------------------------------------------|
+ * |    0 | generation | I/O thread | all     | whose index it is; 0 = nobody's, or closing             |
+ * |    1 | underway   | all        | all     | octets said by workers and not yet read; 0; may be < 0  |
+ * |    2 | buffered   | I/O thread | all     | octets that wait for the client; 0                      |
+ * |    3 | kind       | I/O thread | all     | `UpgradeKind` of the socket                             |
+ *
  * CHANNEL, two per worker (inbox, outbox), one producer and one consumer: a control cell pair, then descriptors of
  * 8 words, then bytes in a buffer of their own: see `channel.ts`.
  */
@@ -143,6 +152,15 @@ export function claimSeat(state: number): number {
   return (state & CODE_MASK) - CODE_CLAIMED;
 }
 
+/** WebSockets and event streams at a time; memory is only used as far as it is written. */
+export const MAX_SOCKETS = 1 << 18;
+/** Words of a socket in SOCKETS, and their offsets. */
+export const SOCKET_WORDS = 4;
+export const SOCKET_GENERATION = 0;
+export const SOCKET_UNDERWAY = 1;
+export const SOCKET_BUFFERED = 2;
+export const SOCKET_KIND = 3;
+
 /** Words of a channel's control part, and of a descriptor. */
 export const CHANNEL_TAIL = 0;
 export const CHANNEL_HEAD = CELL;
@@ -156,6 +174,7 @@ export interface SharedRing {
   readonly seats: SharedArrayBuffer;
   readonly slots: SharedArrayBuffer;
   readonly data: SharedArrayBuffer;
+  readonly sockets: SharedArrayBuffer;
 }
 
 /** The buffers of one channel. */
@@ -177,6 +196,7 @@ export function createSharedRing(slots: number, dataBytes: number, seats: number
     seats: new SharedArrayBuffer(seats * CELL * 4),
     slots: new SharedArrayBuffer(slots * SLOT_WORDS * 4),
     data: new SharedArrayBuffer(dataBytes),
+    sockets: new SharedArrayBuffer(MAX_SOCKETS * SOCKET_WORDS * 4),
   };
   const words = new Int32Array(ring.slots);
   for (let position = 0; position < slots; position++) {

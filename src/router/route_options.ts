@@ -13,7 +13,7 @@ import { RouteTable } from "./route_table.ts";
 export interface RouteOptions {
   /**
    * The largest request body, in octets; the client gets 413 (Content Too Large) when it is exceeded. 0: no
-   * body at all. Default: the server's `maxBodyBytes`.
+   * limit. Default: the server's `maxBodyBytes`.
    */
   readonly maxBodyBytes?: number;
   /**

@@ -8,7 +8,10 @@
  */
 import { CartoucheError } from "../errors.ts";
 import type { FetchApp, Handler, HandlerResult, Middleware } from "../handler.ts";
-import type { ServerRequest } from "../worker/request.ts";
+import { type ServerRequest, upgradeWith } from "../worker/request.ts";
+import { registerSocketHandlers } from "../worker/socket_registry.ts";
+import type { WebSocketOptions } from "../worker/upgrade.ts";
+import type { WebSocketHandlers } from "../worker/web_socket.ts";
 import { allowValue, errorPage, methodNotAllowedPage, optionsAnswer } from "./automatic_answers.ts";
 import { MiddlewareChain } from "./middleware_chain.ts";
 import { pathBelow, routesBelow } from "./mounted_router.ts";
@@ -39,6 +42,9 @@ interface Target {
   readonly options: RouteOptions;
   readonly mounted: MountedRouter | undefined;
 }
+
+/** Decides about one handshake: how the connection behaves, or a response that refuses it. */
+export type WebSocketAdmission<Data = unknown> = (request: ServerRequest) => WebSocketOptions<Data> | Response;
 
 /** A router below a prefix. */
 interface MountedRouter {
@@ -73,15 +79,17 @@ export class Router implements FetchApp {
   #methodNotAllowed: MethodNotAllowedHandler = (_request, allow) => methodNotAllowedPage(allow);
   #onError: ErrorHandler | undefined = undefined;
 
+  readonly #fetch = (request: ServerRequest): Result => this.#serve(request, request.path);
+
   /**
    * Answers a request: what the server calls. It may be passed on without the router (`const { fetch } =
-   * router`).
-   *
-   * @returns what the handler returned, or a promise of it if the handler or a middleware was asynchronous
-   * @throws whatever a handler or a middleware throws, unless there is an {@link Router.onError}
+   * router`). It returns what the handler returned, or a promise of it if the handler or a middleware was
+   * asynchronous, and throws whatever they throw, unless there is an {@link Router.onError}.
    */
-  readonly fetch = (request: ServerRequest): HandlerResult | Promise<HandlerResult> =>
-    this.#serve(request, request.path);
+  get fetch(): (request: ServerRequest) => HandlerResult | Promise<HandlerResult> {
+    // No property of the object itself: Deno would ask at each start whether `deno serve` was meant.
+    return this.#fetch;
+  }
 
   /**
    * Adds a route.
@@ -207,6 +215,27 @@ export class Router implements FetchApp {
     checkFunction("middleware", middleware);
     this.#middleware.add(typeof first === "function" ? undefined : first, middleware);
     return this;
+  }
+
+  /**
+   * Adds a route for WebSockets: a GET with a handshake becomes a connection, whose events go to `handlers`; any
+   * other GET gets 426 or 400.
+   *
+   * @param handlers the events; every thread has them, and any thread runs them
+   * @param options how connections behave; a function makes them from the request, or answers itself and returns null
+   */
+  websocket<Pattern extends string, Data = unknown>(
+    pattern: Pattern,
+    handlers: WebSocketHandlers<Data>,
+    options: WebSocketOptions<Data> | WebSocketAdmission<Data> = {},
+  ): this {
+    const key = registerSocketHandlers(pattern, handlers as WebSocketHandlers);
+    const handler = (request: ServerRequest): HandlerResult => {
+      const chosen = typeof options === "function" ? options(request) : options;
+      if (chosen instanceof Response) return chosen;
+      upgradeWith(request, chosen as WebSocketOptions, key);
+    };
+    return this.add("GET", pattern, handler as unknown as Handler<PathParams<Pattern>>);
   }
 
   /**

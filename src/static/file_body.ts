@@ -2,9 +2,10 @@
  * Octets of an open file on their way to a client: read in pieces, when they are asked for, and not before.
  * Runs on: worker; runtime API: none
  *
- * The content is a sequence of ranges of the file and of framing between them (multipart/byteranges). Reads name
- * their position, so they need no shared cursor, and they do not block the thread. The descriptor is closed at the
- * end, on an error, when the reader cancels, and, should all of that be forgotten, when the body is collected.
+ * The content is a sequence of ranges of the file and of framing between them (multipart/byteranges). Reads
+ * name their position, so they need no shared cursor, and they do not block the thread. The descriptor is
+ * closed at the end, on an error, when the reader cancels, and, should all of that be forgotten, when the
+ * body is collected.
  * Invariant: a body gives exactly as many octets as it promised, or fails: a file that became shorter ends in
  * `ERR_FILE_CHANGED`, so the server cuts the connection and the client knows.
  */
@@ -85,7 +86,9 @@ export class FileBody {
     if (!this.#reading) closeSync(this.#fd);
   }
 
-  /** The body as a web stream: of bytes, so that a reader may bring its own buffer and no piece is allocated. */
+  /**
+   * The body as a web stream: of bytes, so that a reader may bring its own buffer and no piece is allocated.
+   */
   stream(): ReadableStream<Uint8Array> {
     return new ReadableStream({
       type: "bytes",
@@ -96,7 +99,8 @@ export class FileBody {
           ? new Uint8Array(Math.min(PIECE_BYTES, this.#remaining))
           : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
         const length = await this.readInto(buffer);
-        // Closed with the last octets, not one pull later; an answer of no octets is closed by its first pull.
+        // Closed with the last octets, not one pull later; an answer of no octets is closed by its first
+        // pull.
         if (length > 0) {
           if (request) request.respond(length);
           else controller.enqueue(buffer.subarray(0, length));

@@ -2,10 +2,12 @@
  * Turns the path of a request into the names of folders and a file, or refuses it.
  * Runs on: any; runtime API: none
  *
- * RFC 3986 section 3.3. The path is split first and decoded second, once, so no encoding can make a separator, and
- * every name that could mean another place than it says is refused on all systems alike: `.`, `..`, an empty name,
- * one with a slash or backslash in it. On Windows also what its file systems take for something else.
- * Invariant: names joined to a root lie below that root as text; symbolic links are the business of `open_within.ts`.
+ * RFC 3986 section 3.3. The path is split first and decoded second, once, so no encoding can make a
+ * separator, and every name that could mean another place than it says is refused on all systems alike: `.`,
+ * `..`, an empty name, one with a slash or backslash in it. On Windows also what its file systems take for
+ * something else.
+ * Invariant: names joined to a root lie below that root as text; symbolic links are the business of
+ * `open_within.ts`.
  */
 import { platform } from "node:process";
 
@@ -16,7 +18,9 @@ export interface PathSegments {
   readonly folder: boolean;
 }
 
-/** What Windows does not store as it is: streams and drives, wildcards, dots and blanks at the end, devices. */
+/**
+ * What Windows does not store as it is: streams and drives, wildcards, dots and blanks at the end, devices.
+ */
 const WINDOWS_SPECIAL =
   /[<>:"|?*]|[. ]$|^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
 

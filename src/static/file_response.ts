@@ -2,11 +2,13 @@
  * Answers a request with a file: validators, conditions, ranges, and the octets as the client takes them.
  * Runs on: worker; runtime API: none
  *
- * RFC 9110 sections 8.8 (validators), 13 (conditions), 14 (ranges), 15.3.7, 15.4.5, 15.5.13, 15.5.17 (answers).
- * Content of up to 64 KiB is read at once and goes out with the head; more is a stream that reads when it is asked,
- * so twenty clients who take nothing cost twenty descriptors and next to no memory. The entity tag is strong: size
- * and time of modification in microseconds (milliseconds where the runtime knows no better), and the coding.
- * Invariant: the descriptor handed in is closed or owned by the body when `respondWithFile` returns or throws.
+ * RFC 9110 sections 8.8 (validators), 13 (conditions), 14 (ranges), 15.3.7, 15.4.5, 15.5.13, 15.5.17
+ * (answers). Content of up to 64 KiB is read at once and goes out with the head; more is a stream that reads
+ * when it is asked, so twenty clients who take nothing cost twenty descriptors and next to no memory. The
+ * entity tag is strong: size and time of modification in microseconds (milliseconds where the runtime knows
+ * no better), and the coding.
+ * Invariant: the descriptor handed in is closed or owned by the body when `respondWithFile` returns or
+ * throws.
  */
 import { closeSync, readSync } from "node:fs";
 import { resolve } from "node:path";
@@ -67,6 +69,14 @@ const WHOLE_BYTES = 64 * 1024;
  *
  * @param path a path, or a file: URL
  * @returns the answer: 200, 206, 304, 404, 405, 412, 416, or 403 and 503 when the system refuses
+ * @example
+ * ```ts
+ * import { fileResponse, Router } from "@cartouche/cartouche";
+ *
+ * const router = new Router();
+ * router.get("/report", (request) => fileResponse(request, "./report.pdf", { cacheControl: "no-store" }));
+ * export default router;
+ * ```
  */
 export function fileResponse(
   request: FileRequest,
@@ -113,7 +123,8 @@ export function respondWithFile(
       etag,
       lastModifiedMs,
     });
-    // Section 15.4.5: the fields that a cache may need, and no other facts of a representation that is not sent.
+    // Section 15.4.5: the fields that a cache may need, and no other facts of a representation that is not
+    // sent.
     if (verdict.outcome === 304) return new Response(null, { status: 304, headers });
     if (verdict.outcome === 412) return plain(request, 412, headers);
 
@@ -185,8 +196,9 @@ export function isRead(method: string): boolean {
 }
 
 /**
- * A strong entity tag (section 8.8.1): another size, another instant, another coding make another tag. Two changes of
- * equal size within the clock's grain would not; nothing but a digest of the octets tells those apart.
+ * A strong entity tag (section 8.8.1): another size, another instant, another coding make another tag. Two
+ * changes of equal size within the clock's grain would not; nothing but a digest of the octets tells those
+ * apart.
  */
 function entityTag(file: OpenedFile, coding: string | undefined): string {
   const microseconds = Math.floor(file.modifiedMs * 1000);

@@ -2,9 +2,9 @@
  * Serves a folder: a handler for routes, and an app of its own.
  * Runs on: worker; runtime API: none
  *
- * From the request's path to names (`file_path.ts`), from names to an open file (`open_within.ts`), from the file to
- * an answer (`file_response.ts`). Everything that is no regular file below the root is 4xx: folders without an index,
- * links that lead out, named pipes, devices, names that begin with a dot.
+ * From the request's path to names (`file_path.ts`), from names to an open file (`open_within.ts`), from the
+ * file to an answer (`file_response.ts`). Everything that is no regular file below the root is 4xx: folders
+ * without an index, links that lead out, named pipes, devices, names that begin with a dot.
  */
 import { closeSync } from "node:fs";
 import { resolve } from "node:path";
@@ -27,7 +27,10 @@ export type PrecompressedCoding = Exclude<ContentCoding, "deflate">;
 
 /** How a folder is served. */
 export interface FilesOptions extends FileResponseOptions {
-  /** The part of the path that stands for the folder: "/static" serves root/a.txt as /static/a.txt. Default "/". */
+  /**
+   * The part of the path that stands for the folder: "/static" serves root/a.txt as /static/a.txt. Default
+   * "/".
+   */
   readonly prefix?: string | undefined;
   /** The file that a folder's path means. Default "index.html"; false = folders are 404. */
   readonly index?: string | false | undefined;
@@ -36,8 +39,9 @@ export interface FilesOptions extends FileResponseOptions {
   /** Which symbolic links are followed. Default "within": those that stay below the root. */
   readonly symlinks?: SymlinkPolicy | undefined;
   /**
-   * Whether `a.txt.br`, `.zst` and `.gz` are sent in the place of `a.txt` to clients that take them, and which come
-   * first. Nothing checks that they hold the same. Default false: in a folder of uploads they need not.
+   * Whether `a.txt.br`, `.zst` and `.gz` are sent in the place of `a.txt` to clients that take them, and
+   * which come first. Nothing checks that they hold the same. Default false: in a folder of uploads they need
+   * not.
    */
   readonly precompressed?: boolean | readonly PrecompressedCoding[] | undefined;
 }
@@ -55,14 +59,20 @@ const ALL_CODINGS: readonly PrecompressedCoding[] = ["br", "zstd", "gzip"];
 /**
  * Serves the files below a folder.
  *
- * GET and HEAD with ranges, conditions and media types; other methods are 405. The answer is made without waiting,
- * from the names and dates as they are then; its content is read as the client takes it and holds no thread.
+ * GET and HEAD with ranges, conditions and media types; other methods are 405. The answer is made without
+ * waiting, from the names and dates as they are then; its content is read as the client takes it and holds no
+ * thread.
  *
- * @param root a path, relative to the working folder, or a file: URL, as in `new URL("./public", import.meta.url)`
+ * @param root a path, relative to the working folder, or a file: URL, as in `new URL("./public",
+ *   import.meta.url)`
  * @throws CartoucheError `ERR_OPTION` for options that cannot work
  * @example
  * ```ts
+ * import { files, Router } from "@cartouche/cartouche";
+ *
+ * const router = new Router();
  * router.get("/static/**", files("./public", { prefix: "/static", cacheControl: "max-age=3600" }));
+ * export default router;
  * ```
  */
 export function files(root: string | URL, options: FilesOptions = {}): FilesHandler {

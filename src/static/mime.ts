@@ -2,8 +2,9 @@
  * The media type of a file by its name.
  * Runs on: any; runtime API: none
  *
- * The one place that knows where types come from: the list of mrmime (mime-db's common types, no dependencies).
- * Only the last ending counts, so `x.tar.gz` is application/gzip and never gets a content coding.
+ * The one place that knows where types come from: the list of mrmime (mime-db's common types, no
+ * dependencies). Only the last ending counts, so `x.tar.gz` is application/gzip and never gets a content
+ * coding.
  */
 import { mimes } from "mrmime";
 
@@ -32,7 +33,10 @@ export function contentTypeOf(
   return charset !== "" && type.startsWith("text/") ? `${type}; charset=${charset}` : type;
 }
 
-/** The list is a plain object, and so may the caller's be: a file called "x.constructor" must not find Object's. */
+/**
+ * The list is a plain object, and so may the caller's be: a file called "x.constructor" must not find
+ * Object's.
+ */
 function ownValue(record: Readonly<Record<string, string>>, key: string): string | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }

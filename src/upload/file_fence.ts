@@ -7,11 +7,12 @@
  * file is gone. Its write or truncation: it goes to the file that it holds open, so the upload moves to a new file;
  * where that would cost too much, the call is given time to end instead.
  */
+import { setTimeout } from "node:timers";
 import { unlinkIfThere } from "./file_commit.ts";
 import { QUARANTINE_MS } from "./file_lease.ts";
 import { temporaryPath, type UploadPaths } from "./file_paths.ts";
 import { isDiskFull, orNull, type StoreFs } from "./store_fs.ts";
-import { delay, type UploadLock } from "./upload_lock.ts";
+import type { UploadLock } from "./upload_lock.ts";
 
 /**
  * Makes sure that nothing of the holders in `lock.unclear` can reach the upload.
@@ -27,7 +28,7 @@ export async function fenceOff(
   lock.begin();
   try {
     for (const token of lock.unclear) await unlinkIfThere(fs, temporaryPath(paths, token));
-    if (!await moveToNewFile(fs, paths, lock, mostBytes)) await delay(QUARANTINE_MS);
+    if (!await moveToNewFile(fs, paths, lock, mostBytes)) await quarantine();
   } finally {
     lock.end();
   }
@@ -69,4 +70,9 @@ async function moveToNewFile(
     if (isDiskFull(error)) return false;
     throw error;
   }
+}
+
+/** Does not keep the process alive: where it ends, so does the operation that is waited for. */
+function quarantine(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, QUARANTINE_MS).unref());
 }

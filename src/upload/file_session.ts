@@ -95,12 +95,13 @@ export class FileSession implements UploadSession {
   }
 
   async remove(): Promise<void> {
-    // The bytes first: a JSON without bytes is no upload, while bytes without a JSON would belong to nobody for ever.
+    // The bytes first, durably: a JSON without bytes is no upload, and a sweep removes it, while bytes without a JSON
+    // would belong to nobody for ever.
     await this.#guarded(() => unlinkIfThere(this.#fs, this.#paths.data));
+    await this.#fs.syncFolder(this.#paths.folder);
     await this.#guarded(() => unlinkIfThere(this.#fs, this.#paths.json));
     this.#retire = true;
     await this.#fs.syncFolder(this.#paths.stateFolder);
-    await this.#fs.syncFolder(this.#paths.folder);
   }
 
   async release(): Promise<void> {

@@ -2,12 +2,13 @@
  * Receives a form: its fields into memory, its files to disk, all of it or nothing.
  * Runs on: worker; runtime API: none
  *
- * Files grow as `DIR/.cartouche/form-<random>.tmp` (0600) and get their names in DIR only after the closing delimiter
- * of the form was seen; on any error, limit or cut body everything is removed again. By default each file is on the
- * medium (fdatasync) before it has its name, and the names are before the result is there: who got an answer still
- * has the file after a power cut, as with tus. `durable: false` saves that time where files can be sent again.
- * Memory: one piece of the source, one buffer of 256 KiB, and the fields, whatever the size of the files. The next
- * piece is asked for only when the last one is written, so a slow disk slows the client.
+ * Files grow as `DIR/.cartouche/form-<random>.tmp` (0600) and get their names in DIR only after the closing
+ * delimiter of the form was seen; on any error, limit or cut body everything is removed again. By default
+ * each file is on the medium (fdatasync) before it has its name, and the names are before the result is
+ * there: who got an answer still has the file after a power cut, as with tus. `durable: false` saves that
+ * time where files can be sent again. Memory: one piece of the source, one buffer of 256 KiB, and the fields,
+ * whatever the size of the files. The next piece is asked for only when the last one is written, so a slow
+ * disk slows the client.
  */
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { CartoucheError } from "../errors.ts";
@@ -68,9 +69,9 @@ export interface SpoolOptions {
   /** How much is accepted. */
   readonly limits?: Partial<MultipartLimits> | undefined;
   /**
-   * The path of a finished file within `directory`. A path that leaves the folder is an error (`ERR_OPTION`), one that
-   * is taken, too (`ERR_STORAGE`). Default: the id, a hyphen, and a safe kind of the client's name ("file" if nothing
-   * of it is left). Never the bare id: that is how uploads by tus are called.
+   * The path of a finished file within `directory`. A path that leaves the folder is an error (`ERR_OPTION`),
+   * one that is taken, too (`ERR_STORAGE`). Default: the id, a hyphen, and a safe kind of the client's name
+   * ("file" if nothing of it is left). Never the bare id: that is how uploads by tus are called.
    */
   readonly fileName?: ((file: NamelessFile) => string) | undefined;
   /** Whether files and names are on the medium before the result is there. Default true. */
@@ -90,6 +91,18 @@ export interface BlockingSource {
  * @returns the form; its files are in `options.directory`
  * @throws MultipartError for a form that is malformed or too large; CartoucheError `ERR_STORAGE_FULL` or
  *   `ERR_STORAGE` when the disk refuses; what the source throws. No file is left in any of these cases.
+ * @example
+ * ```ts
+ * import { Router, spoolForm } from "@cartouche/cartouche";
+ *
+ * const router = new Router();
+ * router.post("/upload", async (request) => {
+ *   const contentType = request.headers.get("content-type");
+ *   const form = await spoolForm(request.body, contentType, { directory: "./uploads" });
+ *   return Response.json(form.files.map((file) => file.name));
+ * });
+ * export default router;
+ * ```
  */
 export async function spoolForm(
   source: AsyncIterable<Uint8Array> | ReadableStream<Uint8Array> | null,
@@ -215,7 +228,9 @@ class FormCollector implements MultipartSink {
   readonly #directory: string;
   readonly #disk: SpoolDisk;
   readonly #durable: boolean;
-  /** What to do with files since the last call of `writeOut`, in order. Ranges lie in the piece that was fed. */
+  /**
+   * What to do with files since the last call of `writeOut`, in order. Ranges lie in the piece that was fed.
+   */
   #todo: (() => Flow<void>)[] = [];
   #file: SpoolFile | undefined;
   #name = "";

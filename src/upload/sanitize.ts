@@ -2,18 +2,25 @@
  * Makes the end of a file's name out of the name that a client gave it.
  * Runs on: any; runtime API: none
  *
- * What a client says must never decide where octets go: the result is one path segment that is safe behind an id of
- * our own, on every file system. It holds no separator, no control or direction character, nothing that a shell's
- * glob or Windows takes for special, begins with no dot, and has a bounded length in octets of UTF-8.
+ * What a client says must never decide where octets go: the result is one path segment that is safe behind an
+ * id of our own, on every file system. It holds no separator, no control or direction character, nothing that
+ * a shell's glob or Windows takes for special, begins with no dot, and has a bounded length in octets of
+ * UTF-8.
  */
 
-/** Octets that a name may take: 255 is the limit of common file systems, and an id and a hyphen stand before it. */
+/**
+ * Octets that a name may take: 255 is the limit of common file systems, and an id and a hyphen stand before
+ * it.
+ */
 export const MAX_NAME_BYTES = 180;
 
 /** Longer endings than this are no file type, and are cut like the rest. */
 const MAX_EXTENSION_BYTES = 20;
 
-/** Control characters (C0, DEL, C1), line separators, and what turns the direction of text or is not seen at all. */
+/**
+ * Control characters (C0, DEL, C1), line separators, and what turns the direction of text or is not seen at
+ * all.
+ */
 const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/gu;
 const RESERVED_CHARACTER = /[<>:"|?*]/g;
 /** Windows opens a device under these names, with any ending. */
@@ -47,8 +54,8 @@ export function safeFileName(name: string, maxBytes: number = MAX_NAME_BYTES): s
 }
 
 /**
- * The last part of the client's name, for people to read: without folders and without control characters, but with
- * everything else that it holds. "" when it is nothing but dots. Not a path: see {@link safeFileName}.
+ * The last part of the client's name, for people to read: without folders and without control characters, but
+ * with everything else that it holds. "" when it is nothing but dots. Not a path: see {@link safeFileName}.
  */
 export function clientFileName(name: string): string {
   const lastPart = wellFormed(name.slice(Math.max(name.lastIndexOf("/"), name.lastIndexOf("\\")) + 1));
@@ -62,7 +69,10 @@ function cut(text: string, maxBytes: number): string {
   return text.slice(0, utf8.encodeInto(text, new Uint8Array(maxBytes)).read);
 }
 
-/** Without dots and white space at the end (a loop: a pattern takes quadratic time where they stand in the middle). */
+/**
+ * Without dots and white space at the end (a loop: a pattern takes quadratic time where they stand in the
+ * middle).
+ */
 function withoutEnd(text: string): string {
   let end = text.length;
   while (end > 0 && /[\s.]/u.test(text.charAt(end - 1))) end--;

@@ -2,9 +2,9 @@
  * The few things a form does to a disk, each in a blocking and an awaiting kind.
  * Runs on: worker; runtime API: none
  *
- * A flow that touches the disk is written once, as a generator that yields operations; `runNow` performs them on the
- * spot and blocks its thread, `runLater` awaits them. Both put the result, or the error, back where it was yielded,
- * so `try … finally` works as in any function. Tests hand in a disk that fails where they like.
+ * A flow that touches the disk is written once, as a generator that yields operations; `runNow` performs them
+ * on the spot and blocks its thread, `runLater` awaits them. Both put the result, or the error, back where it
+ * was yielded, so `try … finally` works as in any function. Tests hand in a disk that fails where they like.
  */
 import {
   close,
@@ -135,7 +135,9 @@ export const localDisk: SpoolDisk = {
   syncFolder: (path) => ({ now: () => syncFolderNow(path), later: () => syncFolderLater(path) }),
 };
 
-/** Windows cannot open a folder; there, and on file systems that refuse, the names are as durable as they are. */
+/**
+ * Windows cannot open a folder; there, and on file systems that refuse, the names are as durable as they are.
+ */
 function syncFolderNow(path: string): void {
   let fd: number | undefined;
   try {

@@ -2,8 +2,8 @@
  * Removes what forms left behind when their process was killed: nothing else leaves anything.
  * Runs on: worker; runtime API: none
  *
- * A living spool writes to its file as long as its client sends, so one that was not touched for longer than any
- * client may be silent belongs to nobody. Files of other kinds in the same folder are not looked at.
+ * A living spool writes to its file as long as its client sends, so one that was not touched for longer than
+ * any client may be silent belongs to nobody. Files of other kinds in the same folder are not looked at.
  */
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,7 +1,8 @@
 /**
- * permessage-deflate without a kept state (RFC 7692 section 7.2): the window travels as an argument, so any worker can
- * take any message of a connection.
+ * permessage-deflate without a kept state (RFC 7692 section 7.2).
  * Runs on: worker; runtime API: none
+ *
+ * The window travels as an argument, so any worker can take any message of a connection.
  *
  * What an LZ77 coder remembers between two messages is only the plaintext of the last 2^windowBits octets. Given back,
  * it replaces the coder:

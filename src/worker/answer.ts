@@ -9,23 +9,32 @@
 import { Buffer } from "node:buffer";
 import { CartoucheError } from "../errors.ts";
 import type { HandlerResult } from "../handler.ts";
-import { CODINGS, compress, isCompressible, negotiate } from "../http/content_coding.ts";
+import {
+  codedFields,
+  COMPRESSION_THRESHOLD_BYTES,
+  contentCoded,
+  mayCode,
+  negotiate,
+} from "../http/content_coding.ts";
+import { createCompressor, type StreamCompressor } from "../http/content_coding_stream.ts";
 import { Framing, hasNoContent, type RequestFacts, responseHead } from "../http/response_head.ts";
 import { MAX_RECORD_BYTES, ResponseFlag, RESPONSE_WINDOW_BYTES } from "../messages/kind.ts";
 import { RequestFlag } from "../messages/request_message.ts";
 import type { Call } from "./call.ts";
 import { fastBody, fastHeaders } from "./fast_response.ts";
+import type { EventStream } from "./event_stream.ts";
+import type { FieldLine } from "../websocket/handshake.ts";
+import { type EventStreamOptions, openEventStream, type UpgradeHost, upgradeWebSocket, type WebSocketOptions } from "./upgrade.ts";
+import type { WebSocketHandle } from "./web_socket.ts";
 import { callOfRequest, type Responder, type ResponseWriter, type ServerRequest } from "./request.ts";
 
-/** Content that is not longer than this is not worth compressing (it fits a packet as it is). */
-const MIN_COMPRESS_BYTES = 860;
 /** A body of which this much is unread when the response is sent ends the connection. */
 const MAX_UNREAD_BYTES = 256 * 1024;
 /** The longest text that is tried in one encoding, head and content together. */
 const MAX_INLINE_CHARS = 16 * 1024;
 
-const TEXT_FIELDS: readonly string[] = ["Content-Type", "text/plain; charset=utf-8"];
-const BYTES_FIELDS: readonly string[] = ["Content-Type", "application/octet-stream"];
+const TEXT_FIELDS: readonly string[] = ["content-type", "text/plain; charset=utf-8"];
+const BYTES_FIELDS: readonly string[] = ["content-type", "application/octet-stream"];
 const NOTHING = new Uint8Array(0);
 const CHUNK_END = new Uint8Array([0x30, 13, 10, 13, 10]);
 
@@ -36,6 +45,8 @@ export interface AnswerHost {
   readonly compress: boolean;
   /** The value of the Date field now. */
   date(): string;
+  /** Upgrades need more of the thread. */
+  readonly upgrades: UpgradeHost;
   /** Something went wrong after the response had begun, or in the handler. */
   logError(message: string, error: unknown, request: ServerRequest): void;
 }
@@ -72,16 +83,35 @@ export class Answerer implements Responder {
   respond(request: ServerRequest, status: number, headers: HeadersInit | undefined, body: string | Uint8Array | null): void {
     const fields = fieldsOf(headers);
     if (typeof body === "string" && !hasField(fields, "content-type")) {
-      fields.push("Content-Type", "text/plain; charset=utf-8");
+      fields.push("content-type", "text/plain; charset=utf-8");
     }
     this.#whole(request, callOfRequest(request), status, "", fields, body);
   }
 
   open(request: ServerRequest, status: number, headers: HeadersInit | undefined): ResponseWriter {
+    checkFinal(status);
     const call = callOfRequest(request);
     const facts = factsOf(call);
     const head = responseHead(facts, status, "", fieldsOf(headers), -1, this.#host.date());
     return new Writer(this.#begin(call, head.text, head.framing, head.close));
+  }
+
+  upgrade(request: ServerRequest, options: WebSocketOptions, key: string): WebSocketHandle | null {
+    const call = callOfRequest(request);
+    if (call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    return upgradeWebSocket(this.#host.upgrades, request, call, options, key);
+  }
+
+  eventStream(request: ServerRequest, options: EventStreamOptions): EventStream | null {
+    const call = callOfRequest(request);
+    if (call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    return openEventStream(this.#host.upgrades, request, call, options);
+  }
+
+  /** Answers a handshake that went wrong. */
+  refuse(request: ServerRequest, call: Call, status: number, fields: readonly FieldLine[], detail: string): void {
+    const list = [...TEXT_FIELDS, ...fields.flatMap(([name, value]) => [name.toLowerCase(), value])];
+    this.#whole(request, call, status, "", list, `${status} ${detail}\n`);
   }
 
   /** Ends a response that has begun and cannot be completed: the client sees the connection end inside the content. */
@@ -92,7 +122,7 @@ export class Answerer implements Responder {
 
   /** Answers with an error page of ours. */
   fail(request: ServerRequest, call: Call, status: number, detail: string, close: boolean): void {
-    const fields = close ? [...TEXT_FIELDS, "Connection", "close"] : TEXT_FIELDS;
+    const fields = close ? [...TEXT_FIELDS, "connection", "close"] : TEXT_FIELDS;
     this.#whole(request, call, status, "", fields, `${status} ${detail}\n`);
   }
 
@@ -111,7 +141,14 @@ export class Answerer implements Responder {
       return;
     }
     const facts = factsOf(call);
-    const head = responseHead(facts, status, response.statusText, fields, -1, this.#host.date());
+    let list = fields;
+    let compressor: StreamCompressor | null = null;
+    if (this.#host.compress && mayCode(status, fields)) {
+      const coding = negotiate(request.header("accept-encoding"));
+      list = codedFields(fields, coding);
+      if (coding !== "identity" && !facts.isHead) compressor = createCompressor(coding);
+    }
+    const head = responseHead(facts, status, response.statusText, list, -1, this.#host.date());
     const sink = this.#begin(call, head.text, head.framing, head.close);
     if (facts.isHead || hasNoContent(status)) {
       sink.end();
@@ -119,7 +156,7 @@ export class Answerer implements Responder {
       void stream.cancel().catch(() => undefined);
       return;
     }
-    void this.#pump(request, stream, sink);
+    void this.#pump(request, stream, sink, compressor);
   }
 
   /** A response whose content is at hand. */
@@ -131,12 +168,17 @@ export class Answerer implements Responder {
     fields: readonly string[],
     content: string | Uint8Array | null,
   ): void {
+    checkFinal(status);
     const facts = factsOf(call);
-    let body = content;
+    // A 205 has a length, of 0 (RFC 9110 section 15.3.6).
+    let body = status === 205 ? null : content;
     let list = fields;
     const size = body === null ? 0 : body.length;
-    if (size > MIN_COMPRESS_BYTES && this.#host.compress && !hasNoContent(status) && status !== 206) {
-      [list, body] = this.#coded(request, list, body as string | Uint8Array, facts.isHead);
+    if (body !== null && size > COMPRESSION_THRESHOLD_BYTES && this.#host.compress && mayCode(status, fields)) {
+      const plain = typeof body === "string" ? encoder.encode(body) : body;
+      const coded = contentCoded(status, fields, plain, request.header("accept-encoding"));
+      list = coded.fields;
+      body = coded.body;
     }
     if (hasNoContent(status)) body = null;
     if (typeof body === "string" && body.length <= MAX_INLINE_CHARS && !facts.isHead) {
@@ -192,42 +234,6 @@ export class Answerer implements Responder {
     }
   }
 
-  /** Applies a content coding if the client, the type and the fields allow it. */
-  #coded(
-    request: ServerRequest,
-    fields: readonly string[],
-    body: string | Uint8Array,
-    isHead: boolean,
-  ): [readonly string[], string | Uint8Array] {
-    let type: string | null = null;
-    let vary: string | null = null;
-    for (let i = 0; i + 1 < fields.length; i += 2) {
-      const name = (fields[i] as string).toLowerCase();
-      const value = fields[i + 1] as string;
-      if (name === "content-type") type = value;
-      else if (name === "content-encoding" || name === "content-range") return [fields, body];
-      else if (name === "cache-control" && /(?:^|[\s,])no-transform(?:$|[\s,])/i.test(value)) return [fields, body];
-      else if (name === "vary") vary = vary === null ? value : `${vary}, ${value}`;
-    }
-    if (!isCompressible(type)) return [fields, body];
-    const varies = vary !== null && /(?:^|[\s,])(?:\*|accept-encoding)(?:$|[\s,])/i.test(vary);
-    const out = varies ? [...fields] : [...fields, "Vary", "Accept-Encoding"];
-    const coding = negotiate(request.header("accept-encoding"), CODINGS);
-    if (coding === "identity") return [out, body];
-    const plain = typeof body === "string" ? encoder.encode(body) : body;
-    const coded = compress(coding, plain);
-    if (coded.length >= plain.length) return [out, isHead ? body : plain];
-    for (let i = 0; i + 1 < out.length; i += 2) {
-      const name = (out[i] as string).toLowerCase();
-      const value = out[i + 1] as string;
-      // The octets differ from those that the strong validator was made for (RFC 9110 section 8.8.3.3).
-      if (name === "etag" && !value.startsWith("W/")) out[i + 1] = `W/${value}`;
-      else if (name === "content-length") out.splice(i, 2), i -= 2;
-    }
-    out.push("Content-Encoding", coding);
-    return [out, coded];
-  }
-
   /** Sends the head of a response whose content comes in pieces. */
   #begin(call: Call, head: string, framing: Framing, close: boolean): Sink {
     const flags = this.#decide(call, close);
@@ -238,18 +244,27 @@ export class Answerer implements Responder {
     return new Sink(call, framing, flags, contentLengthOf(head));
   }
 
-  async #pump(request: ServerRequest, stream: ReadableStream<Uint8Array>, sink: Sink): Promise<void> {
+  async #pump(
+    request: ServerRequest,
+    stream: ReadableStream<Uint8Array>,
+    sink: Sink,
+    compressor: StreamCompressor | null,
+  ): Promise<void> {
     const reader = stream.getReader();
     try {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
-        await sink.write(typeof value === "string" ? encoder.encode(value) : value);
+        const piece = typeof value === "string" ? encoder.encode(value) : value;
+        await sink.write(compressor === null ? piece : await compressor.write(piece));
       }
+      if (compressor !== null) await sink.write(await compressor.end());
       sink.end();
     } catch (error) {
       if (!sink.isAborted) this.#host.logError("the body of a response failed", error, request);
       sink.cut();
+      compressor?.destroy();
+      // The source hears of it; what it says to that is of no use to anybody.
       await reader.cancel(error).catch(() => undefined);
     }
   }
@@ -351,6 +366,11 @@ class Writer implements ResponseWriter {
   }
 }
 
+/** A handler's answer is final: a 1xx in its place would leave the client waiting (RFC 9110 section 15.2). */
+function checkFinal(status: number): void {
+  if (status < 200) throw new CartoucheError("ERR_RESULT", `status ${status} is not that of a final response`);
+}
+
 function factsOf(call: Call): RequestFacts {
   const flags = call.view.flags;
   return {
@@ -394,17 +414,17 @@ function fieldsOf(headers: HeadersInit | undefined): string[] {
   const fields: string[] = [];
   if (headers === undefined) return fields;
   if (Array.isArray(headers)) {
-    for (const pair of headers) fields.push(String(pair[0]), String(pair[1]));
+    for (const pair of headers) fields.push(String(pair[0]).toLowerCase(), String(pair[1]));
   } else if (headers instanceof Headers) {
     headers.forEach((value, name) => fields.push(name, value));
   } else {
-    for (const [name, value] of Object.entries(headers)) fields.push(name, String(value));
+    for (const [name, value] of Object.entries(headers)) fields.push(name.toLowerCase(), String(value));
   }
   return fields;
 }
 
 function hasField(fields: readonly string[], name: string): boolean {
-  for (let i = 0; i < fields.length; i += 2) if ((fields[i] as string).toLowerCase() === name) return true;
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return true;
   return false;
 }
 

@@ -39,14 +39,15 @@ export class BodyReader {
   #stream: ReadableStream<Uint8Array> | null = null;
 
   /**
+   * @param view null: the content of something that is no request; all of it comes from the source
    * @param source null: the body is in the record
    */
-  constructor(view: RequestView, source: BodySource | null) {
+  constructor(view: RequestView | null, source: BodySource | null) {
     this.#source = source;
-    this.hasBody = (view.flags & RequestFlag.HasBody) !== 0;
+    this.hasBody = view === null || (view.flags & RequestFlag.HasBody) !== 0;
     this.complete = source === null;
-    this.#expected = this.hasBody ? view.contentLength : 0;
-    if (source === null && view.bodyLength > 0) {
+    this.#expected = view === null ? -1 : this.hasBody ? view.contentLength : 0;
+    if (source === null && view !== null && view.bodyLength > 0) {
       const start = view.bodyStart;
       this.#pieces.push(view.bytes.subarray(start, start + view.bodyLength));
     }

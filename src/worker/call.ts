@@ -6,9 +6,10 @@
  * after it.
  */
 import { CartoucheError } from "../errors.ts";
-import { AbortReason, BODY_WINDOW_BYTES, RESPONSE_WINDOW_BYTES, ResponseFlag } from "../messages/kind.ts";
+import { AbortReason, BODY_WINDOW_BYTES, OutboxKind, RESPONSE_WINDOW_BYTES, ResponseFlag } from "../messages/kind.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
 import { type BodySource, BodyReader } from "./body_reader.ts";
+import type { Job } from "./job.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Waits for records of the inbox; the thread's event loop does not turn meanwhile. */
@@ -18,7 +19,7 @@ export interface InboxWaiter {
 }
 
 /** A request this worker has claimed. */
-export class Call implements BodySource {
+export class Call implements BodySource, Job {
   readonly ticket: number;
   readonly view: RequestView;
   /** The head of a final response is decided. */
@@ -120,6 +121,13 @@ export class Call implements BodySource {
     this.complete = this.responded = true;
     this.#outbox.response(this.ticket, NOTHING, ResponseFlag.Done);
     this.#finish();
+  }
+
+  /** The connection becomes something else: no response follows, and the handler may go on. */
+  becomeSocket(message: Uint8Array): void {
+    this.responded = this.complete = true;
+    this.#outbox.about(OutboxKind.Upgrade, this.ticket, 0, 0, message, 0);
+    this.#outbox.ringNow();
   }
 
   #finish(): void {

@@ -3,11 +3,14 @@
  * Runs on: worker; runtime API: none
  */
 import type { ThreadLog } from "../logging/logger.ts";
+import type { SocketPort } from "../messages/socket_port.ts";
 
 /** Facts about the thread that this code runs on. */
 export interface WorkerContext {
   readonly log: ThreadLog;
   readonly seat: number;
+  /** null until the app is loaded. */
+  readonly port: SocketPort | null;
 }
 
 let context: WorkerContext | null = null;

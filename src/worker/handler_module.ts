@@ -8,6 +8,8 @@ import { CartoucheError } from "../errors.ts";
 import type { HandlerResult } from "../handler.ts";
 import type { RouteRecord } from "../router/route_options.ts";
 import type { ServerRequest } from "./request.ts";
+import { setAppSocketHandlers } from "./socket_registry.ts";
+import type { WebSocketHandlers } from "./web_socket.ts";
 
 /** What the worker calls. */
 export type FetchFunction = (request: ServerRequest) => HandlerResult | Promise<HandlerResult>;
@@ -30,6 +32,9 @@ export async function loadApp(url: string): Promise<LoadedApp> {
   if (typeof app === "function") return { fetch: app as FetchFunction, routes: [] };
   if (typeof app === "object" && app !== null && "fetch" in app && typeof app.fetch === "function") {
     const fetch = app.fetch as FetchFunction;
+    if ("websocket" in app && typeof app.websocket === "object" && app.websocket !== null) {
+      setAppSocketHandlers(app.websocket as WebSocketHandlers);
+    }
     const bound: FetchFunction = (request) => fetch.call(app, request);
     const routes = "routes" in app && typeof app.routes === "function" ? app.routes() : [];
     return { fetch: bound, routes: routes as readonly RouteRecord[] };

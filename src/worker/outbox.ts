@@ -5,7 +5,7 @@
  * The I/O thread never waits for a worker, so a full outbox empties as soon as that thread turns: the worker blocks
  * for it. The bell is rung for a batch of fast handlers, at once for slow ones, and always before this thread waits.
  */
-import { MAX_RECORD_BYTES, OutboxKind, ResponseFlag } from "../messages/kind.ts";
+import { MAX_RECORD_BYTES, OutboxKind, ResponseFlag, SendFlag } from "../messages/kind.ts";
 import { ChannelProducer } from "../ring/channel.ts";
 import { type ChannelBuffers, SEAT_STARVED, SEAT_STOP, seatCell, SERVICE, type SharedRing } from "../ring/layout.ts";
 import { Doorbell } from "../ring/parking.ts";
@@ -68,6 +68,16 @@ export class Outbox {
     this.#record(OutboxKind.Pull, ticket, NOTHING, 0, 0, bytes);
   }
 
+  /** Says something about a socket; what is longer than a record goes in several. */
+  about(kind: number, ticket: number, index: number, generation: number, bytes: Uint8Array, a: number): void {
+    let at = 0;
+    while (bytes.length - at > MAX_RECORD_BYTES) {
+      this.#record(kind, ticket, bytes, at, at + MAX_RECORD_BYTES, SendFlag.More, index, generation);
+      at += MAX_RECORD_BYTES;
+    }
+    this.#record(kind, ticket, bytes, at, bytes.length, a, index, generation);
+  }
+
   /** A log record. */
   log(bytes: Uint8Array): void {
     this.#record(OutboxKind.Log, 0, bytes, 0, Math.min(bytes.length, MAX_RECORD_BYTES), 0);
@@ -86,12 +96,27 @@ export class Outbox {
     this.#doorbell.ring();
   }
 
-  #record(kind: number, ticket: number, bytes: Uint8Array, start: number, end: number, a: number): void {
+  /** Wakes the I/O thread, whatever was announced: this thread is about to wait for what it does. */
+  ringNow(): void {
+    this.#unrung = 1;
+    this.ring();
+  }
+
+  #record(
+    kind: number,
+    ticket: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    a: number,
+    connection = 0,
+    b = 0,
+  ): void {
     const length = end - start;
     const at = this.#reserve(length);
     const producer = this.#producer;
     if (length > 0) producer.bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
-    producer.commit(kind, ticket, 0, length, a, 0);
+    producer.commit(kind, ticket, connection, length, a, b);
     this.#published();
   }
 

@@ -11,6 +11,9 @@ import { Buffer } from "node:buffer";
 import { CartoucheError } from "../errors.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
 import type { Call } from "./call.ts";
+import type { EventStream } from "./event_stream.ts";
+import type { EventStreamOptions, WebSocketOptions } from "./upgrade.ts";
+import type { WebSocketHandle } from "./web_socket.ts";
 
 /** The runtime's own class, whatever `globalThis.Request` is by now. */
 const NativeRequest: typeof Request = globalThis.Request;
@@ -29,10 +32,13 @@ export interface ResponseWriter {
 export interface Responder {
   respond(request: ServerRequest, status: number, fields: HeadersInit | undefined, body: string | Uint8Array | null): void;
   open(request: ServerRequest, status: number, fields: HeadersInit | undefined): ResponseWriter;
+  upgrade(request: ServerRequest, options: WebSocketOptions, key: string): WebSocketHandle | null;
+  eventStream(request: ServerRequest, options: EventStreamOptions): EventStream | null;
 }
 
 const PARAMS_NONE: Record<string, string> = Object.freeze(Object.create(null));
 
+let responderOf: (request: ServerRequest<object>) => Responder;
 let callOf: (request: ServerRequest<object>) => Call;
 /** Decoding a range of octets without a view of it; on every runtime's Buffer, and in nobody's types. */
 type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string };
@@ -64,6 +70,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
 
   static {
     callOf = (request) => request.#call;
+    responderOf = (request) => request.#responder;
   }
 
   /** Made by the worker's loop only. */
@@ -289,6 +296,22 @@ export class ServerRequest<Params extends object = Record<string, string>> {
     this.#responder.respond(this as unknown as ServerRequest, status, headers, body);
   }
 
+  /**
+   * Makes this request a WebSocket; its events go to the app's `websocket` handlers (or the route's, with
+   * `router.websocket`). Return nothing afterwards.
+   *
+   * @returns the connection, to which one may send at once; null if the handshake was wrong (it is answered with 400,
+   * 403, 405 or 426) or the client is gone
+   */
+  upgradeWebSocket(options: WebSocketOptions = {}): WebSocketHandle | null {
+    return this.#responder.upgrade(this as unknown as ServerRequest, options, "");
+  }
+
+  /** Makes this request an event stream; null if the client is gone. Return nothing afterwards. */
+  eventStream(options: EventStreamOptions = {}): EventStream | null {
+    return this.#responder.eventStream(this as unknown as ServerRequest, options);
+  }
+
   /** Begins a response that is written piece by piece. @throws CartoucheError `ERR_ALREADY_RESPONDED` */
   stream(status = 200, headers?: HeadersInit): ResponseWriter {
     if (this.#call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
@@ -365,6 +388,11 @@ Object.setPrototypeOf(ServerRequest.prototype, NativeRequest.prototype);
 /** The call behind a request; for the worker's own code. */
 export function callOfRequest(request: ServerRequest<object>): Call {
   return callOf(request);
+}
+
+/** Makes a request a WebSocket whose events go to certain handlers; for the router. */
+export function upgradeWith(request: ServerRequest, options: WebSocketOptions, key: string): WebSocketHandle | null {
+  return responderOf(request).upgrade(request, options, key);
 }
 
 /**

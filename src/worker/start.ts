@@ -8,6 +8,7 @@
 import process from "node:process";
 import type { MessagePort } from "node:worker_threads";
 import { encodeRecord } from "../logging/record_codec.ts";
+import { setLog } from "../logging/log.ts";
 import { ThreadLog } from "../logging/logger.ts";
 import type { LogLevel } from "../logging/logger.ts";
 import type { RouteRecord } from "../router/route_options.ts";
@@ -50,12 +51,19 @@ export async function startWorker(port: MessagePort, data: unknown): Promise<voi
     installRequest();
   }
   let thread: WorkerThread | null = null;
+  // What the module logs while it loads waits for the outbox.
+  const early: Uint8Array[] = [];
   const log = new ThreadLog(
     `worker ${data.seat}`,
-    (record) => thread?.outbox.log(encodeRecord(record)),
+    (record) => {
+      const bytes = encodeRecord(record);
+      if (thread === null) early.push(bytes);
+      else thread.outbox.log(bytes);
+    },
     data.logLevel,
   );
-  setWorkerContext({ log, seat: data.seat });
+  setWorkerContext({ log, seat: data.seat, port: null });
+  setLog(log);
   let app;
   try {
     app = await loadApp(data.moduleUrl);
@@ -68,8 +76,14 @@ export async function startWorker(port: MessagePort, data: unknown): Promise<voi
       log.error(message, { method: request.method, path: request.path }, error);
       thread?.outbox.ring();
     },
+    socketHandlerFailed(message, error) {
+      log.error(message, {}, error);
+      thread?.outbox.ring();
+    },
   });
+  setWorkerContext({ log, seat: data.seat, port: thread.port });
   port.postMessage({ type: "ready", routes: app.routes } satisfies WorkerReport);
+  for (const bytes of early.splice(0)) thread.outbox.log(bytes);
   await thread.run();
   // Whatever the user's code keeps open, this thread is over.
   process.exit(0);

@@ -13,7 +13,7 @@
 import { setImmediate } from "node:timers";
 import type { HandlerResult } from "../handler.ts";
 import { dateField } from "../http/date_field.ts";
-import { InboxKind } from "../messages/kind.ts";
+import { BODY_WINDOW_BYTES, InboxKind, RingKind } from "../messages/kind.ts";
 import { RequestView } from "../messages/request_message.ts";
 import { ChannelConsumer } from "../ring/channel.ts";
 import {
@@ -35,7 +35,16 @@ import { bodyError } from "./body_reader.ts";
 import { Call, type InboxWaiter } from "./call.ts";
 import type { FetchFunction } from "./handler_module.ts";
 import { Outbox, StoppedError } from "./outbox.ts";
+import type { FieldLine } from "../websocket/handshake.ts";
+import type { EventStream } from "./event_stream.ts";
+import type { Job } from "./job.ts";
 import { ServerRequest } from "./request.ts";
+import { SocketJob, type SocketJobHost } from "./socket_job.ts";
+import { socketId, type SocketPort } from "../messages/socket_port.ts";
+import { WorkerSocketPort } from "./socket_port.ts";
+import { socketHandlers } from "./socket_registry.ts";
+import type { UpgradeHost } from "./upgrade.ts";
+import type { WebSocketHandlers } from "./web_socket.ts";
 
 /** What a worker is given when it starts. */
 export interface WorkerSetup {
@@ -64,12 +73,14 @@ const STOP_CHECK_MS = 1_000;
 /** Receives log records of this thread. */
 export interface ErrorSink {
   handlerFailed(message: string, error: unknown, request: ServerRequest): void;
+  socketHandlerFailed(message: string, error: unknown): void;
 }
 
 /** One worker. */
-export class WorkerThread implements InboxWaiter, AnswerHost {
+export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, SocketJobHost {
   readonly compress: boolean;
   readonly outbox: Outbox;
+  readonly port: SocketPort;
   readonly #consumer: RequestConsumer;
   readonly #inbox: ChannelConsumer;
   readonly #parking: Parking;
@@ -83,10 +94,14 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
   readonly #errors: ErrorSink;
   readonly #answerer: Answerer;
   /** Requests that are not done when their synchronous part is over, by ticket. */
-  readonly #open = new Map<number, Call>();
-  readonly #onDone = (call: Call): void => this.#forget(call);
+  readonly #open = new Map<number, Job>();
+  readonly #onDone = (call: Call): void => this.jobDone(call);
+  /** Event streams that this thread opened and that are still there, by id. */
+  readonly #streams = new Map<number, EventStream>();
+  /** What the I/O thread said about a request that became a socket. */
+  #opened: { readonly ticket: number; readonly index: number; readonly generation: number } | null = null;
   /** The request whose handler runs synchronously now. */
-  #running: Call | null = null;
+  #running: Job | null = null;
   #pending = 0;
   #stopping = false;
   #service = 0;
@@ -100,6 +115,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
     this.#fetch = fetch;
     this.#errors = errors;
     this.outbox = new Outbox(ring, seat, setup.outbox);
+    this.port = new WorkerSocketPort(this.outbox, ring);
     this.#consumer = new RequestConsumer(ring, seat);
     this.#inbox = new ChannelConsumer(setup.inbox);
     this.#parking = new Parking(ring, seat);
@@ -142,8 +158,10 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
         const claim = this.#consumer.claim();
         if (claim === Claim.Empty) break;
         if (claim === Claim.Dead) return "dead";
-        const call = this.#start();
-        if (call !== null) await this.#settle(call);
+        const job = this.#consumer.kind === RingKind.Request
+          ? this.#startRequest()
+          : this.#startBatch(this.#consumer.ticket, this.#consumer.bytes, this.#consumer.start);
+        if (job !== null) await this.#settle(job);
         sinceYield++;
         if (this.#pending > 0 ? sinceYield >= YIELD_EVERY : (sinceYield & 63) === 0 || this.#service > 200) {
           if (this.#pending > 0 || performance.now() - this.#turnedAt > YIELD_MS) break;
@@ -181,7 +199,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
   }
 
   /** Runs the synchronous part of a handler. @returns the call if it is not done with that */
-  #start(): Call | null {
+  #startRequest(): Job | null {
     const consumer = this.#consumer;
     const view = new RequestView(consumer.bytes, consumer.start);
     const call = new Call(consumer.ticket, view, this.outbox, this, this.#onDone);
@@ -211,13 +229,27 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
     return waits ? call : null;
   }
 
+  /** Runs the synchronous part of a batch of events. @returns the job if it is not done with that */
+  #startBatch(ticket: number, bytes: Uint8Array, at: number): Job | null {
+    const job = new SocketJob(this, ticket, bytes, at);
+    this.#open.set(ticket, job);
+    const before = this.#running;
+    this.#running = job;
+    const isTimed = this.#service > SLOW_SERVICE_US || (this.#count++ & 15) === 0;
+    const begun = isTimed ? performance.now() : 0;
+    void job.run();
+    if (isTimed) this.#measure((performance.now() - begun) * 1000);
+    this.#running = before;
+    return job.done ? null : job;
+  }
+
   /** Gives the promise of a handler a few turns of the microtask queue. */
-  async #settle(call: Call): Promise<void> {
+  async #settle(call: Job): Promise<void> {
     for (let turn = 0; turn < SETTLE_TURNS && !call.done; turn++) await undefined;
     if (!call.done) this.#announceTaken(call);
   }
 
-  #announceTaken(call: Call): void {
+  #announceTaken(call: Job): void {
     this.outbox.taken(call.ticket);
     call.isTaken = true;
     this.#pending++;
@@ -225,7 +257,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
     this.#current(0);
   }
 
-  #forget(call: Call): void {
+  jobDone(call: Job): void {
     this.#open.delete(call.ticket);
     if (!call.isTaken) return;
     call.isTaken = false;
@@ -291,19 +323,30 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
       const call = this.#callOf(inbox.ticket);
       switch (inbox.kind) {
         case InboxKind.Body:
-          call?.body.push(inbox.bytes.slice(inbox.offset, inbox.offset + inbox.length));
+          call?.body?.push(inbox.bytes.slice(inbox.offset, inbox.offset + inbox.length));
           break;
         case InboxKind.BodyEnd:
-          call?.body.end(inbox.length === 0 ? [] : parseTrailers(inbox.bytes, inbox.offset, inbox.length));
+          call?.body?.end(inbox.length === 0 ? [] : parseTrailers(inbox.bytes, inbox.offset, inbox.length));
           break;
         case InboxKind.BodyFailed:
-          call?.body.fail(bodyError(inbox.a));
+          call?.body?.fail(bodyError(inbox.a));
           break;
         case InboxKind.Abort:
           call?.abort(inbox.a);
           break;
         case InboxKind.Credit:
           call?.credit(inbox.a);
+          break;
+        case InboxKind.SocketEvents: {
+          const job = this.#startBatch(inbox.ticket, inbox.bytes.slice(inbox.offset, inbox.offset + inbox.length), 0);
+          if (job !== null) this.#announceTaken(job);
+          break;
+        }
+        case InboxKind.SocketOpened:
+          this.#opened = { ticket: inbox.ticket, index: inbox.connection, generation: inbox.a };
+          break;
+        case InboxKind.StreamClosed:
+          this.#streamClosed(socketId(inbox.connection, inbox.a));
           break;
         case InboxKind.Stop:
           this.#stopping = true;
@@ -320,8 +363,55 @@ export class WorkerThread implements InboxWaiter, AnswerHost {
     return true;
   }
 
-  #callOf(ticket: number): Call | undefined {
+  #callOf(ticket: number): Job | undefined {
     return this.#running !== null && this.#running.ticket === ticket ? this.#running : this.#open.get(ticket);
+  }
+
+  // ── sockets ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** For the answerer: upgrades are this thread's business. */
+  get upgrades(): UpgradeHost {
+    return this;
+  }
+
+  handlersOf(key: string): WebSocketHandlers | undefined {
+    return socketHandlers(key);
+  }
+
+  requestSocket(call: Call, message: Uint8Array): { readonly index: number; readonly generation: number } | null {
+    call.becomeSocket(message);
+    // The I/O thread answers within one turn of its loop.
+    while (this.#opened?.ticket !== call.ticket && call.aborted === 0) this.waitForInbox();
+    const opened = this.#opened;
+    this.#opened = null;
+    return opened === null || opened.generation === 0 ? null : opened;
+  }
+
+  watchStream(stream: EventStream): void {
+    this.#streams.set(stream.id, stream);
+  }
+
+  #streamClosed(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    this.#streams.delete(id);
+    try {
+      stream.onclose?.();
+    } catch (error) {
+      this.#errors.socketHandlerFailed("the onclose of an event stream failed", error);
+    }
+  }
+
+  refuse(request: ServerRequest, call: Call, status: number, fields: readonly FieldLine[], detail: string): void {
+    this.#answerer.refuse(request, call, status, fields, detail);
+  }
+
+  socketHandlerFailed(message: string, error: unknown): void {
+    this.#errors.socketHandlerFailed(message, error);
+  }
+
+  pull(ticket: number): void {
+    this.outbox.pull(ticket, BODY_WINDOW_BYTES);
   }
 
   #current(ticket: number): void {

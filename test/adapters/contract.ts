@@ -183,6 +183,28 @@ export function contract(label: string, adapter: Adapter, can: Capabilities): vo
     await stage.over();
   });
 
+  for (const size of [1_000, 60_000]) {
+    it(`Bytes that wait for one peer are not disturbed by writes of ${size} octets to another`, async () => {
+      const stage = await stageOf();
+      const slow = await stage.connect();
+      const quick = await stage.connect();
+      const expected = pattern(16 * MIB);
+      let at = 0;
+      while (slow.story.transport.bufferedBytes === 0) {
+        assert.ok(at < expected.length, "the kernel never had enough");
+        slow.story.transport.write(expected, at, at + size);
+        at += size;
+      }
+      const other = new Uint8Array(size).fill(255);
+      quick.peer.read();
+      for (let i = 0; i < 4; i++) quick.story.transport.write(other, 0, size);
+      await quick.peer.until("the other peer has its bytes", () => quick.peer.received === 4 * size);
+      await slow.peer.read().until("the slow peer has its bytes", () => slow.peer.received === at);
+      assertSameBytes(slow.peer.bytes, expected.subarray(0, at));
+      await stage.over();
+    });
+  }
+
   it("Every small write arrives once and in order while the peer reads now and then", async () => {
     const stage = await stageOf();
     const { peer, story } = await stage.connect();

@@ -75,7 +75,7 @@ const PIECES: readonly Uint8Array[] = [
 ];
 
 for (const coding of CODINGS) {
-  test(`createCompressor in ${coding} lets the client decode each piece before the next is written`, async () => {
+  test(`createCompressor in ${coding} makes each piece decodable before the next is written`, async () => {
     const compressor = createCompressor(coding);
     const client = new Client(coding);
     const sent: Uint8Array[] = [];

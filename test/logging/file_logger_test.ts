@@ -3,7 +3,7 @@
  * Runs on: any; runtime API: none
  *
  * Lines are numbered, so that a lost, doubled or displaced one shows. Cases that end or limit a process run
- * `support/log_child.ts` in one of their own.
+ * `log_child.ts` in one of their own.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -90,7 +90,7 @@ test("fileLogger leaves out records below its level, info by default", async () 
   }
 });
 
-test("fileLogger appends to a file that exists and makes one that does not, not readable for everybody", async () => {
+test("fileLogger appends to a file that exists, and makes one that is not for everybody", async () => {
   const path = freshPath();
   for (const n of [0, 1]) {
     const logger = fileLogger(path);
@@ -101,7 +101,7 @@ test("fileLogger appends to a file that exists and makes one that does not, not 
   assert.equal(fs.statSync(path).mode & 0o007, 0);
 });
 
-test("fileLogger writes nothing below error before the turn ends, and writes it without being asked", async () => {
+test("fileLogger writes nothing below error before the turn ends, and all soon after", async () => {
   const path = freshPath();
   const logger = fileLogger(path);
   for (let n = 0; n < 100; n++) logger.log(record("warn", n, "x".repeat(1000)));
@@ -163,7 +163,7 @@ test("fileLogger drops what exceeds maxQueuedBytes, says how much in its place, 
   assert.equal(written.length, kept + 2);
 });
 
-test("fileLogger that began to drop drops smaller records too, so that no gap is left without a word", async () => {
+test("fileLogger that began to drop drops smaller records too, so that there is one gap", async () => {
   const path = freshPath();
   const logger = fileLogger(path, { maxQueuedBytes: 4096 });
   logger.log(record("info", 0));
@@ -234,7 +234,7 @@ test("fileLogger reopen goes on in a new file after the old one was renamed", as
   assert.ok(lines(path).length > 0);
 });
 
-test("fileLogger that cannot open its file says so once, prints errors, and keeps the rest until it can", async () => {
+test("fileLogger that cannot open its file says so once, prints errors, keeps the rest", async () => {
   const missing = join(folder, "missing");
   const path = join(missing, "a.log");
   let logger = fileLogger(freshPath());
@@ -314,7 +314,7 @@ for (const how of ["process.exit", "natural"]) {
   });
 }
 
-test("fileLogger on a full disk goes on, prints errors, and loses and doubles nothing once there is room", async () => {
+test("fileLogger on a full disk goes on, prints errors, loses and doubles nothing", async () => {
   // A limit on the size of files (in blocks of 512 or 1024 octets) fails writes half-way, as a full disk
   // does.
   const path = freshPath();

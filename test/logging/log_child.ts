@@ -1,6 +1,5 @@
 /**
- * The process that `file_logger_test.ts` starts to see a file logger at the end of its process or of its
- * disk.
+ * The process that `file_logger_test.ts` starts to see a file logger at the end of a process or of a disk.
  * Runs on: any; runtime API: none
  *
  * Arguments: what to do, and the path of the log.

@@ -76,7 +76,8 @@ const TEXT: readonly (readonly [string, Partial<LogRecord>, string])[] = [
   [
     "a stack whose lines look like records, with any line end",
     { error: { name: "E", message: "", stack: `one\n${START} two\r${START} three\r\n${START} four\x1b[2J` } },
-    `${START} INFO  [main] m error="E: "\n    one\n    ${START} two\n    ${START} three\n    ${START} four\\u001b[2J\n`,
+    `${START} INFO  [main] m error="E: "\n    one\n    ${START} two\n    ${START} three\n` +
+    `    ${START} four\\u001b[2J\n`,
   ],
 ];
 

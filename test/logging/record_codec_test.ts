@@ -123,8 +123,8 @@ for (const text of NO_RECORDS) {
 }
 
 test("decodeRecord leaves nothing but plain values in a record", () => {
-  const text =
-    '{"level":"info","time":1,"message":"m","thread":"t","x":1,"fields":{"a":{"b":1}},"error":{"name":{},"stack":7}}';
+  const text = '{"level":"info","time":1,"message":"m","thread":"t","x":1,' +
+    '"fields":{"a":{"b":1}},"error":{"name":{},"stack":7}}';
   assert.deepEqual(decodeRecord(new TextEncoder().encode(text)), {
     ...{ level: "info", time: 1, message: "m", thread: "t", fields: { a: '{"b":1}' } },
     error: { name: "[object Object]", message: "undefined" },

@@ -101,8 +101,15 @@ test("Router hands on what the handler returns, as it is", async () => {
 });
 
 test("Router.fetch works without the router", () => {
-  const { fetch } = new Router().get("/", () => "root");
+  const router = new Router().get("/", () => "root");
+  const { fetch } = router;
   assert.equal(fetch(fakeRequest("GET", "/")), "root");
+  assert.equal(router.fetch, fetch);
+});
+
+test("Router.fetch is no property of the router's own, which Deno would warn of", () => {
+  assert.equal(Object.hasOwn(new Router(), "fetch"), false);
+  assert.equal("fetch" in new Router(), true);
 });
 
 test("Router lets the HEAD request reach the handler of GET as HEAD", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { encodeComment, encodeEvent, type ServerSentEvent } from "../../src/sse/event_encoder.ts";
-import { fuzzPlan, SeededRandom } from "../websocket/split_frames.ts";
+import { FUZZ_TEST, fuzzPlan, SeededRandom } from "../websocket/split_frames.ts";
 
 /** What a client makes of a stream. */
 interface Received {
@@ -104,7 +104,7 @@ test("encodeComment writes lines that a client ignores", () => {
   assert.deepEqual(comments, ["a", "", "data: evil", "", ""]);
 });
 
-test("encodeEvent is read as it was meant in a stream of random events cut anywhere", () => {
+test("encodeEvent is read as it was meant in a stream of random events cut anywhere", FUZZ_TEST, () => {
   const { count, seed } = fuzzPlan();
   const parts = [
     "a",

@@ -24,6 +24,8 @@ export interface Bridge {
   /** `http://127.0.0.1:PORT`, without a slash at its end. */
   readonly origin: string;
   readonly port: number;
+  /** Cuts all connections, as a network that fails. */
+  cut(): void;
   /** Ends it and all its connections. */
   close(): Promise<void>;
 }
@@ -41,13 +43,17 @@ export async function serveThroughNodeHttp(
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
+    cut,
     origin: `http://127.0.0.1:${port}`,
     port,
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
+        cut();
       }),
   };
 }

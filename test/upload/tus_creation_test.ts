@@ -108,7 +108,6 @@ const badMetadata: readonly (readonly [string, string])[] = [
   ["a value that is no Base64", "a Y!=="],
   ["a value of a wrong length", "a YQ"],
   ["a value with padding in the middle", "a YQ==YQ=="],
-  ["an empty key", " YQ=="],
   ["an empty pair", "a YQ==,,b Yg=="],
   ["a comma at the end", "a YQ==,"],
   ["three words", "a YQ== Yg=="],
@@ -131,9 +130,7 @@ const metadata: UploadCase[] = [
     "Upload-Metadata",
     `${name} is refused and makes nothing`,
     async (bench) => {
-      // The class Headers trims; a blank at the beginning only survives in a list.
-      const value = text.startsWith(" ") ? `b Yg==,${text}` : text;
-      await status(post(bench, { "upload-length": "1", "upload-metadata": value }), 400);
+      await status(post(bench, { "upload-length": "1", "upload-metadata": text }), 400);
       assert.deepEqual(bench.names(), []);
     },
   ]),

@@ -6,7 +6,15 @@ import { closeForFault } from "../../src/websocket/close_code.ts";
 import { FrameParser, type FrameSink, maxCompressedBytes } from "../../src/websocket/frame_parser.ts";
 import { concat, frame, toHex, utf8 } from "./client_frames.ts";
 import { FRAME_CASES, type FrameCase } from "./frame_cases.ts";
-import { byOctet, everySplit, feedPieces, fuzzPlan, Recorder, SeededRandom } from "./split_frames.ts";
+import {
+  byOctet,
+  everySplit,
+  feedPieces,
+  FUZZ_TEST,
+  fuzzPlan,
+  Recorder,
+  SeededRandom,
+} from "./split_frames.ts";
 
 /** Cases up to this length are cut at every place; longer ones at places around the ends of their parts. */
 const EVERY_SPLIT_BYTES = 160;
@@ -250,7 +258,7 @@ function randomFrames(random: SeededRandom): Uint8Array {
   return octets;
 }
 
-test("FrameParser tells the same of random frames however they are cut", () => {
+test("FrameParser tells the same of random frames however they are cut", FUZZ_TEST, () => {
   const { count, seed } = fuzzPlan();
   const options = { allowsCompressed: true, limits: { maxMessageBytes: 100_000 } };
   let faults = 0;
@@ -265,5 +273,5 @@ test("FrameParser tells the same of random frames however they are cut", () => {
       assert.deepEqual(actual, expected, `seed ${seed}, case ${i}, pieces up to ${longest}`);
     }
   }
-  assert.ok(faults > 0 && faults < count, `${faults} of ${count} end with a fault`);
+  if (count >= 50) assert.ok(faults > 0 && faults < count, `${faults} of ${count} end with a fault`);
 });

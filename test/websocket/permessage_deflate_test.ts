@@ -14,7 +14,7 @@ import {
 import { concat, fromHex, toHex, utf8 } from "./client_frames.ts";
 import { readDeflate } from "./deflate/inflate_reader.ts";
 import { chatMessage, randomText } from "./deflate/texts.ts";
-import { fuzzPlan, SeededRandom } from "./split_frames.ts";
+import { FUZZ_TEST, fuzzPlan, SeededRandom } from "./split_frames.ts";
 import { StreamDeflater, StreamInflater, wsCall, wsClient } from "./zlib_peer.ts";
 
 const MIB = 1_048_576;
@@ -223,7 +223,7 @@ test("slideWindow keeps the last octets of what was said, as a copy", () => {
   }
 });
 
-test("inflateMessage reads a zlib stream with context takeover at every window size", async () => {
+test("inflateMessage reads a zlib stream with context takeover at every window size", FUZZ_TEST, async () => {
   const { count, seed } = fuzzPlan();
   for (let windowBits = 9; windowBits <= 15; windowBits++) {
     const random = new SeededRandom(seed * 65_537 + windowBits);
@@ -239,22 +239,26 @@ test("inflateMessage reads a zlib stream with context takeover at every window s
   }
 });
 
-test("deflateMessage is read by a zlib stream with context takeover at every window size", async () => {
-  const { count, seed } = fuzzPlan();
-  for (let windowBits = 8; windowBits <= 15; windowBits++) {
-    const random = new SeededRandom(seed * 131_071 + windowBits);
-    const peer = new StreamInflater(windowBits);
-    let window = EMPTY_WINDOW;
-    for (let i = 0; i < Math.ceil(count / 8); i++) {
-      const message = randomText(random, random.pick([0, 100, 5000, 50_000]));
-      const payload = deflateMessage(message, window, windowBits, 1 + random.below(9));
-      const plaintext = await peer.inflate(payload);
-      assert.equal(Buffer.compare(plaintext, message), 0, `${windowBits} bits, message ${i}, seed ${seed}`);
-      window = slideWindow(window, message, windowBits);
+test(
+  "deflateMessage is read by a zlib stream with context takeover at every window size",
+  FUZZ_TEST,
+  async () => {
+    const { count, seed } = fuzzPlan();
+    for (let windowBits = 8; windowBits <= 15; windowBits++) {
+      const random = new SeededRandom(seed * 131_071 + windowBits);
+      const peer = new StreamInflater(windowBits);
+      let window = EMPTY_WINDOW;
+      for (let i = 0; i < Math.ceil(count / 8); i++) {
+        const message = randomText(random, random.pick([0, 100, 5000, 50_000]));
+        const payload = deflateMessage(message, window, windowBits, 1 + random.below(9));
+        const plaintext = await peer.inflate(payload);
+        assert.equal(Buffer.compare(plaintext, message), 0, `${windowBits} bits, message ${i}, seed ${seed}`);
+        window = slideWindow(window, message, windowBits);
+      }
+      peer.close();
     }
-    peer.close();
-  }
-});
+  },
+);
 
 const OFFERS = [
   "permessage-deflate; client_max_window_bits",

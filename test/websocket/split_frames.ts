@@ -127,6 +127,9 @@ export class SeededRandom {
   }
 }
 
+/** Options of a test of random cases: as long as FUZZ_COUNT asks for (Bun gives a test 5 s otherwise). */
+export const FUZZ_TEST = { timeout: 600_000 } as const;
+
 /** How many random cases to run, and the first seed; both are printed when a case fails. */
 export function fuzzPlan(): { readonly count: number; readonly seed: number } {
   const { FUZZ_COUNT, FUZZ_SEED } = process.env;

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { advanceUtf8, isUtf8Text, UTF8_COMPLETE, UTF8_INVALID } from "../../src/websocket/utf8.ts";
 import { concat, fromHex, toHex, utf8 } from "./client_frames.ts";
-import { fuzzPlan, SeededRandom } from "./split_frames.ts";
+import { FUZZ_TEST, fuzzPlan, SeededRandom } from "./split_frames.ts";
 
 /** Whether a decoder that is not ours takes the octets. */
 function isGood(bytes: Uint8Array): boolean {
@@ -115,7 +115,7 @@ test("advanceUtf8 stays invalid and stays as it is over nothing", () => {
   assert.equal(advanceUtf8(inside, new Uint8Array(0), 0, 0), inside);
 });
 
-test("advanceUtf8 agrees with TextDecoder on random texts however they are cut", () => {
+test("advanceUtf8 agrees with TextDecoder on random texts however they are cut", FUZZ_TEST, () => {
   const { count, seed } = fuzzPlan();
   const alphabet = ["a", " ", "é", "ß", "日", "\u0800", "\uffff", "😀", "\u{10ffff}", "\ufeff", "\0"];
   let broken = 0;
@@ -141,7 +141,7 @@ test("advanceUtf8 agrees with TextDecoder on random texts however they are cut",
     }
     assert.equal(state === UTF8_COMPLETE, expected, `case ${i}, seed ${seed}, in pieces`);
   }
-  assert.ok(broken > 0 && broken < count * 5);
+  if (count >= 50) assert.ok(broken > 0 && broken < count * 5);
 });
 
 test("advanceUtf8 takes a Buffer in shared memory", () => {

@@ -4,7 +4,7 @@
  *
  * Two things: Deno 2.9 ignores the `dictionary` option when it compresses, so a message could not refer to the ones
  * before it; and no zlib makes a raw stream for a window of 256 octets (`server_max_window_bits=8`). Where zlib can,
- * zlib is used: it is three times as fast (bench/websocket/codec_bench.ts).
+ * zlib is used: it is two to four times as fast (bench/websocket/codec_bench.ts).
  *
  * Each block is stored, or coded with the fixed or its own Huffman codes, whichever is the shortest.
  */

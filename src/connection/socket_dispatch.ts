@@ -1,0 +1,57 @@
+/**
+ * A batch of events of one WebSocket while it is with the workers.
+ * Runs on: I/O thread; runtime API: none
+ *
+ * At most one batch of a socket is with the workers at a time: that makes its events serial and ordered, whatever
+ * thread runs them. When the thread of a batch dies, what it had finished is known (`SocketProgress`); the event that
+ * it was running counts as handled, because it may have been (each message at most once), and is reported in an error
+ * event; what it had not begun goes to another thread.
+ */
+import type { SocketEventRecord } from "../messages/socket_message.ts";
+import { BodyFeed } from "./body_feed.ts";
+import { Ticketed, type WorkerLink } from "./tickets.ts";
+
+/** Who gets the batch back. */
+export interface BatchOwner {
+  /** The thread died while it ran the event at `finished`; those behind it were not begun. */
+  batchLost(batch: SocketDispatch): void;
+  /** No thread took it: it goes to the end of the queue again. */
+  batchReturned(batch: SocketDispatch): void;
+}
+
+/** A batch. */
+export class SocketDispatch extends Ticketed {
+  readonly owner: BatchOwner;
+  readonly events: readonly SocketEventRecord[];
+  /** Events that are known to be through. */
+  finished = 0;
+  constructor(owner: BatchOwner, events: readonly SocketEventRecord[], streamed: Uint8Array | null) {
+    super();
+    this.owner = owner;
+    this.events = events;
+    if (streamed !== null) {
+      // A large event goes through the inbox.
+      this.body = new BodyFeed();
+      this.body.push(streamed);
+      this.body.end([]);
+    }
+  }
+
+  override get isGuarded(): boolean {
+    // Events have no deadline: a game loop may run in one.
+    return false;
+  }
+  override takenBy(worker: WorkerLink, now: number): void {
+    this.worker = worker;
+    this.movedAt = now;
+  }
+  override lost(): void {
+    this.owner.batchLost(this);
+  }
+  override overdue(): void {
+    // Never guarded, never overdue.
+  }
+  override shed(): void {
+    this.owner.batchReturned(this);
+  }
+}

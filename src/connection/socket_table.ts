@@ -1,0 +1,128 @@
+/**
+ * WebSockets and event streams by index and generation, and the words about them that every thread can read.
+ * Runs on: I/O thread; runtime API: none
+ *
+ * An id is `generation * MAX_SOCKETS + index`, one number that fits a double exactly. A generation is never used twice,
+ * so an id says for ever whether its socket is there. The generation word is cleared when the socket begins to close:
+ * from then on every thread's `send` says "closed".
+ */
+import {
+  MAX_SOCKETS,
+  SOCKET_BUFFERED,
+  SOCKET_GENERATION,
+  SOCKET_KIND,
+  SOCKET_UNDERWAY,
+  SOCKET_WORDS,
+  type SharedRing,
+} from "../ring/layout.ts";
+import type { WorkerLink } from "./tickets.ts";
+
+/** A socket as workers address it. */
+export interface Socket {
+  readonly socketIndex: number;
+  readonly generation: number;
+  /** An `UpgradeKind`. */
+  readonly kind: number;
+  /** The worker its events stay on, or null. */
+  readonly pinnedTo: WorkerLink | null;
+  /** Octets from a worker: whole frames or events. */
+  send(bytes: Uint8Array, start: number, end: number, flags: number): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+  subscribe(topic: string, lastId: string | null): void;
+  unsubscribe(topic: string): void;
+  /** The worker it is pinned to has died. */
+  pinnedWorkerDied(): void;
+}
+
+/** The sockets of a server. */
+export class SocketTable {
+  readonly #words: Int32Array;
+  readonly #sockets: (Socket | null)[] = [];
+  readonly #free: number[] = [];
+  #generation = 0;
+  #count = 0;
+
+  constructor(ring: SharedRing) {
+    this.#words = new Int32Array(ring.sockets);
+  }
+
+  /** Sockets that have an index. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Gives an index and a generation; null: there are MAX_SOCKETS already. */
+  reserve(): { readonly index: number; readonly generation: number } | null {
+    const index = this.#free.pop() ?? this.#sockets.length;
+    if (index >= MAX_SOCKETS) return null;
+    this.#generation = (this.#generation % 0x7fffffff) + 1;
+    this.#sockets[index] = null;
+    this.#count++;
+    return { index, generation: this.#generation };
+  }
+
+  /** Lets workers find the socket. */
+  open(socket: Socket): void {
+    this.#sockets[socket.socketIndex] = socket;
+    const at = socket.socketIndex * SOCKET_WORDS;
+    Atomics.store(this.#words, at + SOCKET_UNDERWAY, 0);
+    Atomics.store(this.#words, at + SOCKET_BUFFERED, 0);
+    Atomics.store(this.#words, at + SOCKET_KIND, socket.kind);
+    Atomics.store(this.#words, at + SOCKET_GENERATION, socket.generation);
+  }
+
+  /** From now on every thread sees it closed. */
+  closing(socket: Socket): void {
+    const at = socket.socketIndex * SOCKET_WORDS;
+    Atomics.store(this.#words, at + SOCKET_GENERATION, 0);
+    // Whoever waits for room must wait no longer.
+    Atomics.store(this.#words, at + SOCKET_BUFFERED, 0);
+    Atomics.notify(this.#words, at + SOCKET_BUFFERED);
+  }
+
+  /** Gives the index back. */
+  release(socket: Socket): void {
+    if (this.#sockets[socket.socketIndex] !== socket) return;
+    this.closing(socket);
+    this.#sockets[socket.socketIndex] = null;
+    this.#free.push(socket.socketIndex);
+    this.#count--;
+  }
+
+  /** The socket of an index and generation, if it is there. */
+  find(index: number, generation: number): Socket | null {
+    const socket = this.#sockets[index] ?? null;
+    return socket !== null && socket.generation === generation ? socket : null;
+  }
+
+  /** The `UpgradeKind` of an open socket; 0: it is not open. */
+  kindOf(index: number, generation: number): number {
+    const at = index * SOCKET_WORDS;
+    return this.#words[at + SOCKET_GENERATION] === generation ? this.#words[at + SOCKET_KIND] ?? 0 : 0;
+  }
+
+  /** Octets that wait for its client. */
+  buffered(index: number, generation: number): number {
+    return this.kindOf(index, generation) === 0 ? 0 : this.#words[index * SOCKET_WORDS + SOCKET_BUFFERED] ?? 0;
+  }
+
+  /** Octets that a worker had counted as under way have arrived. */
+  arrived(index: number, bytes: number): void {
+    Atomics.sub(this.#words, index * SOCKET_WORDS + SOCKET_UNDERWAY, bytes);
+  }
+
+  /** Octets that wait for the client now. */
+  setBuffered(index: number, bytes: number): void {
+    const at = index * SOCKET_WORDS + SOCKET_BUFFERED;
+    const before = this.#words[at] ?? 0;
+    if (before === bytes) return;
+    Atomics.store(this.#words, at, bytes);
+    if (bytes < before) Atomics.notify(this.#words, at);
+  }
+
+  /** Calls back for every socket. */
+  forEach(callback: (socket: Socket) => void): void {
+    for (const socket of this.#sockets) if (socket !== null && socket !== undefined) callback(socket);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * A batch of events of one WebSocket in the hands of this worker.
+ * Runs on: worker; runtime API: none
+ *
+ * The events run one after another; each is awaited before the next begins. Every event that is through is told to the
+ * I/O thread, so that after a death it is known which one was under way.
+ */
+import { CartoucheError } from "../errors.ts";
+import { OutboxKind } from "../messages/kind.ts";
+import { encodeBatchResult, readBatch, type SocketBatch, SocketEvent, type SocketEventRecord } from "../messages/socket_message.ts";
+import { CLOSE_CODE, closeForFault } from "../websocket/close_code.ts";
+import { inflateMessage, EMPTY_WINDOW, slideWindow } from "../websocket/permessage_deflate.ts";
+import { advanceUtf8, UTF8_COMPLETE } from "../websocket/utf8.ts";
+import { BodyReader, type BodySource } from "./body_reader.ts";
+import type { Job } from "./job.ts";
+import type { Outbox } from "./outbox.ts";
+import type { SocketPort } from "../messages/socket_port.ts";
+import { ServerWebSocket, SocketState, type WebSocketHandlers } from "./web_socket.ts";
+
+const NOTHING = new Uint8Array(0);
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** What a job takes from its thread. */
+export interface SocketJobHost {
+  readonly outbox: Outbox;
+  readonly port: SocketPort;
+  handlersOf(key: string): WebSocketHandlers | undefined;
+  socketHandlerFailed(message: string, error: unknown): void;
+  waitForInbox(): void;
+  jobDone(job: Job): void;
+  pull(ticket: number): void;
+}
+
+/** A batch. */
+export class SocketJob implements Job, BodySource {
+  readonly ticket: number;
+  done = false;
+  isTaken = false;
+  readonly body: BodyReader | null;
+  readonly #host: SocketJobHost;
+  readonly #batch: SocketBatch;
+  readonly #state: SocketState;
+  readonly #socket: ServerWebSocket;
+  readonly #handlers: WebSocketHandlers;
+  #inflateWindow: Uint8Array;
+  #hasNewWindow = false;
+
+  constructor(host: SocketJobHost, ticket: number, bytes: Uint8Array, at: number) {
+    this.ticket = ticket;
+    this.#host = host;
+    const batch = readBatch(bytes, at);
+    this.#batch = batch;
+    this.#inflateWindow = batch.inflateWindow;
+    this.#state = new SocketState(batch.settings, batch.data, batch.deflateWindow);
+    this.#socket = new ServerWebSocket(host.port, batch.index, batch.generation, batch.remoteAddress, this.#state);
+    this.#handlers = host.handlersOf(batch.settings.key) ?? {};
+    this.body = batch.isStreamed ? new BodyReader(null, this) : null;
+  }
+
+  pullBody(): void {
+    if (!this.done) this.#host.pull(this.ticket);
+  }
+
+  waitForInbox(): void {
+    this.#host.waitForInbox();
+  }
+
+  abort(): void {
+    // Events are not given up: the I/O thread never asks.
+  }
+
+  credit(): void {
+    // Nothing of an event is streamed out.
+  }
+
+  /** Runs the events; a promise if one of them waits. */
+  run(): Promise<void> | undefined {
+    return this.#from(0);
+  }
+
+  #from(start: number): Promise<void> | undefined {
+    const { events } = this.#batch;
+    for (let i = start; i < events.length; i++) {
+      const result = this.#guarded(events[i] as SocketEventRecord);
+      if (result !== undefined) {
+        return result.then(() => {
+          this.#progress(i + 1);
+          return this.#from(i + 1);
+        });
+      }
+      this.#progress(i + 1);
+    }
+    this.#end();
+    return undefined;
+  }
+
+  #progress(finished: number): void {
+    if (finished < this.#batch.events.length) {
+      this.#host.outbox.about(OutboxKind.SocketProgress, this.ticket, 0, 0, NOTHING, finished);
+    }
+  }
+
+  #guarded(event: SocketEventRecord): Promise<void> | undefined {
+    try {
+      const result = this.#handle(event);
+      if (!isThenable(result)) return undefined;
+      return Promise.resolve(result).then(() => undefined, (error: unknown) => this.#failed(error));
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#host.socketHandlerFailed("a WebSocket handler failed", error);
+    this.#socket.close(CLOSE_CODE.internalError, "A handler failed");
+  }
+
+  #handle(event: SocketEventRecord): unknown {
+    const handlers = this.#handlers;
+    const socket = this.#socket;
+    switch (event.kind) {
+      case SocketEvent.Open:
+        return handlers.open?.(socket);
+      case SocketEvent.Text:
+      case SocketEvent.Binary:
+        return this.body === null ? this.#message(event, event.bytes) : this.#largeMessage(event, this.body);
+      case SocketEvent.Ping:
+        return handlers.ping?.(socket, event.bytes.slice());
+      case SocketEvent.Pong:
+        return handlers.pong?.(socket, event.bytes.slice());
+      case SocketEvent.Drain:
+        return handlers.drain?.(socket);
+      case SocketEvent.Error:
+        return handlers.error?.(socket, new CartoucheError("ERR_SOCKET", decoder.decode(event.bytes)));
+      default:
+        return handlers.close?.(socket, event.a, decoder.decode(event.bytes));
+    }
+  }
+
+  async #largeMessage(event: SocketEventRecord, body: BodyReader): Promise<void> {
+    await this.#message(event, await body.bytes());
+  }
+
+  #message(event: SocketEventRecord, payload: Uint8Array): unknown {
+    let bytes = payload;
+    if (event.a === 1) {
+      const inflated = this.#inflate(payload, event.kind === SocketEvent.Text);
+      if (inflated === null) return undefined;
+      bytes = inflated;
+    } else if (this.body === null) {
+      // The payload lies in memory shared with other requests of this thread.
+      bytes = event.kind === SocketEvent.Text ? payload : payload.slice();
+    }
+    const message = event.kind === SocketEvent.Text ? decoder.decode(bytes) : bytes;
+    return this.#handlers.message?.(this.#socket, message);
+  }
+
+  #inflate(payload: Uint8Array, isText: boolean): Uint8Array | null {
+    const { settings } = this.#batch;
+    const { deflate } = settings;
+    const keeps = deflate !== null && !deflate.clientNoContextTakeover;
+    const plain = inflateMessage(payload, keeps ? this.#inflateWindow : EMPTY_WINDOW, settings.maxMessageBytes);
+    const fault = typeof plain === "string"
+      ? plain
+      : isText && advanceUtf8(UTF8_COMPLETE, plain, 0, plain.length) !== UTF8_COMPLETE
+      ? "text-not-utf8"
+      : null;
+    if (fault !== null || typeof plain === "string") {
+      const { code, reason } = closeForFault(fault ?? "inflate-corrupt");
+      this.#host.port.close(this.#batch.index, this.#batch.generation, code, reason);
+      return null;
+    }
+    if (keeps) {
+      this.#inflateWindow = slideWindow(this.#inflateWindow, plain, deflate.clientWindowBits);
+      this.#hasNewWindow = true;
+    }
+    return plain;
+  }
+
+  #end(): void {
+    this.#state.isActive = false;
+    let data: Uint8Array | null = null;
+    try {
+      data = this.#state.changedData();
+    } catch (error) {
+      this.#failed(error);
+    }
+    const result = encodeBatchResult({
+      data,
+      inflateWindow: this.#hasNewWindow ? this.#inflateWindow : null,
+      deflateWindow: this.#state.hasNewWindow ? this.#state.deflateWindow : null,
+    });
+    this.done = true;
+    this.#host.outbox.about(OutboxKind.SocketDone, this.ticket, 0, 0, result, 0);
+    this.#host.jobDone(this);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

@@ -1,0 +1,84 @@
+/**
+ * How any thread speaks to sockets it knows by id: sends, closes, subscriptions, publishes.
+ * Runs on: worker; runtime API: none
+ *
+ * Whether a socket is there and how much waits for its client stands in shared memory, so the answer of `send` is
+ * known at once; the octets go through this worker's outbox.
+ */
+import { OutboxKind } from "../messages/kind.ts";
+import { encodePublish, encodeSubscribe, type PublishMessage } from "../messages/socket_message.ts";
+import type { SendStatus, SocketPort } from "../messages/socket_port.ts";
+import {
+  SOCKET_BUFFERED,
+  SOCKET_GENERATION,
+  SOCKET_KIND,
+  SOCKET_UNDERWAY,
+  SOCKET_WORDS,
+  type SharedRing,
+} from "../ring/layout.ts";
+import type { Outbox } from "./outbox.ts";
+
+const NOTHING = new Uint8Array(0);
+const encoder = new TextEncoder();
+/** A blocked sender looks again at least this often, ms. */
+const RECHECK_MS = 1_000;
+
+/** The port of a worker. */
+export class WorkerSocketPort implements SocketPort {
+  readonly #outbox: Outbox;
+  readonly #words: Int32Array;
+
+  constructor(outbox: Outbox, ring: SharedRing) {
+    this.#outbox = outbox;
+    this.#words = new Int32Array(ring.sockets);
+  }
+
+  kindOf(index: number, generation: number): number {
+    const at = index * SOCKET_WORDS;
+    const isOpen = generation !== 0 && Atomics.load(this.#words, at + SOCKET_GENERATION) === generation;
+    return isOpen ? Atomics.load(this.#words, at + SOCKET_KIND) : 0;
+  }
+
+  buffered(index: number, generation: number): number {
+    if (this.kindOf(index, generation) === 0) return 0;
+    const at = index * SOCKET_WORDS;
+    return Math.max(0, Atomics.load(this.#words, at + SOCKET_UNDERWAY)) +
+      Atomics.load(this.#words, at + SOCKET_BUFFERED);
+  }
+
+  send(index: number, generation: number, bytes: Uint8Array): SendStatus {
+    if (this.kindOf(index, generation) === 0) return "closed";
+    Atomics.add(this.#words, index * SOCKET_WORDS + SOCKET_UNDERWAY, bytes.length);
+    this.#outbox.about(OutboxKind.SocketSend, 0, index, generation, bytes, 0);
+    return Atomics.load(this.#words, index * SOCKET_WORDS + SOCKET_BUFFERED) > 0 ? "backpressure" : "queued";
+  }
+
+  waitForRoom(index: number, generation: number, limit: number): void {
+    const at = index * SOCKET_WORDS;
+    while (this.buffered(index, generation) > limit) {
+      this.#outbox.ringNow();
+      Atomics.wait(this.#words, at + SOCKET_BUFFERED, Atomics.load(this.#words, at + SOCKET_BUFFERED), RECHECK_MS);
+    }
+  }
+
+  close(index: number, generation: number, code: number, reason: string): void {
+    this.#outbox.about(OutboxKind.SocketClose, 0, index, generation, encoder.encode(reason), code);
+  }
+
+  terminate(index: number, generation: number): void {
+    this.#outbox.about(OutboxKind.SocketTerminate, 0, index, generation, NOTHING, 0);
+  }
+
+  subscribe(index: number, generation: number, topic: string, lastId: string | null): void {
+    this.#outbox.about(OutboxKind.Subscribe, 0, index, generation, encodeSubscribe(topic, lastId), 0);
+  }
+
+  unsubscribe(index: number, generation: number, topic: string): void {
+    this.#outbox.about(OutboxKind.Unsubscribe, 0, index, generation, encoder.encode(topic), 0);
+  }
+
+  publish(message: PublishMessage, exceptIndex: number, exceptGeneration: number): void {
+    this.#outbox.about(OutboxKind.Publish, 0, exceptIndex, exceptGeneration, encodePublish(message), 0);
+  }
+}
+
