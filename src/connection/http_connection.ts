@@ -57,7 +57,7 @@ export interface ConnectionHost {
   ): boolean;
   /** The largest body that can go along in a record. */
   readonly maxInlineBytes: number;
-  /** The body limit for this head, octets; 0: none. */
+  /** The body limit for this head, octets; Infinity: none. */
   bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number;
   /** Calls `connection.retry()` when there may be room again. */
   hold(connection: Holdable): void;
@@ -400,7 +400,7 @@ export class HttpConnection implements Protocol, Holdable, Timed {
       return bodyAt;
     }
     const limit = host.bodyLimit(parser, bytes, start);
-    if (limit !== 0 && length > limit) {
+    if (length > limit) {
       giveParser(host, parser);
       this.#refuse({
         status: 413,
@@ -443,6 +443,7 @@ export class HttpConnection implements Protocol, Holdable, Timed {
       this.#reading = Reading.Chunked;
     } else this.#reading = Reading.Length;
     this.#spooling = true;
+    this.#watch();
     if (this.#isSpoolFull()) this.#dispatchStreamed();
     else this.continueIfExpected(exchange);
     return bodyAt;
@@ -490,7 +491,7 @@ export class HttpConnection implements Protocol, Holdable, Timed {
     const feed = exchange?.body;
     if (exchange === null || feed === undefined || feed === null) return;
     const length = end - start;
-    if (this.#bodyLimit !== 0 && feed.receivedBytes + length > this.#bodyLimit) {
+    if (feed.receivedBytes + length > this.#bodyLimit) {
       this.#failBody(exchange, BodyFailure.TooLarge, {
         status: 413,
         detail: `The content is longer than the limit of ${this.#bodyLimit} octets.`,
@@ -499,6 +500,7 @@ export class HttpConnection implements Protocol, Holdable, Timed {
       return;
     }
     exchange.movedAt = this.#host.now;
+    exchange.expects100 = false;
     if (feed.discarding) {
       feed.receivedBytes += length;
       if (feed.receivedBytes > this.#discardUpTo) this.#stopReading();
@@ -715,10 +717,7 @@ export class HttpConnection implements Protocol, Holdable, Timed {
     close: boolean,
     interim: boolean,
   ): void {
-    if (!interim && end > start) {
-      exchange.started = true;
-      exchange.expects100 = false;
-    }
+    if (!interim && end > start) exchange.started = true;
     if (final) exchange.final = true;
     if (close) exchange.close = true;
     if (this.#first === exchange) {

@@ -313,7 +313,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   }
 
   bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number {
-    return this.#routeOptions(parser, head, start)?.maxBodyBytes ?? this.settings.maxBodyBytes;
+    // 0 means no body for a route, and no limit for the server.
+    return this.#routeOptions(parser, head, start)?.maxBodyBytes ?? (this.settings.maxBodyBytes || Infinity);
   }
 
   #deadline(parser: HeadParser, head: Uint8Array, start: number): number {

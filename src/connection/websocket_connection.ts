@@ -11,7 +11,7 @@ import { InboxKind, SendFlag } from "../messages/kind.ts";
 import {
   type BatchResult,
   batchLength,
-  encodeSettings,
+  settingsBytes,
   eventBit,
   SocketEvent,
   type SocketEventRecord,
@@ -73,7 +73,6 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Holdab
   readonly #host: SocketHost;
   readonly #settings: SocketSettings;
   readonly #settingsBytes: Uint8Array;
-  readonly #remote: Uint8Array;
   readonly #parser: FrameParser;
   readonly #head: Uint8Array;
   #hasBegun = false;
@@ -85,7 +84,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Holdab
   #queue: SocketEventRecord[] = [];
   #queuedBytes = 0;
   #batch: SocketDispatch | null = null;
-  readonly #topics = new Set<string>();
+  /** Made by the first subscription: most of many idle connections need none. */
+  #topics: Set<string> | null = null;
   #closeSent = false;
   #closeQueued = false;
   /** The close event is with a worker, or was not wanted: nothing follows. */
@@ -115,8 +115,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Holdab
     this.generation = generation;
     this.pinnedTo = pinnedTo;
     this.#settings = settings;
-    this.#settingsBytes = encodeSettings(settings);
-    this.#remote = encoder.encode(transport.remoteAddress);
+    this.#settingsBytes = settingsBytes(settings);
     this.#head = head;
     this.#data = data;
     this.#parser = new FrameParser({ maxMessageBytes: settings.maxMessageBytes }, settings.deflates);
@@ -285,7 +284,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Holdab
   }
 
   #send(batch: SocketDispatch, events: readonly SocketEventRecord[]): boolean {
-    const fixed = [this.#settingsBytes, this.#remote, this.#data, this.#inflateWindow, this.#deflateWindow];
+    const remote = encoder.encode(this.transport.remoteAddress);
+    const fixed = [this.#settingsBytes, remote, this.#data, this.#inflateWindow, this.#deflateWindow];
     const length = batchLength(fixed, events);
     const write = (target: Uint8Array, at: number): void =>
       writeBatch(target, at, this.socketIndex, this.generation, batch.body !== null, fixed, events);
@@ -418,17 +418,19 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Holdab
 
   subscribe(topic: string, lastId: string | null): void {
     if (this.#gone || this.#closeSent) return;
+    this.#topics ??= new Set();
     this.#topics.add(topic);
     this.#host.topics.subscribe(this, topic, lastId);
   }
 
   unsubscribe(topic: string): void {
-    if (this.#topics.delete(topic)) this.#host.topics.unsubscribe(this, topic);
+    if (this.#topics?.delete(topic)) this.#host.topics.unsubscribe(this, topic);
   }
 
   #dropTopics(): void {
+    if (this.#topics === null) return;
     for (const topic of this.#topics) this.#host.topics.unsubscribe(this, topic);
-    this.#topics.clear();
+    this.#topics = null;
   }
 
   #writeFrame(opcode: Opcode, payload: Uint8Array): void {

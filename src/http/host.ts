@@ -48,6 +48,9 @@ function endOfHost(bytes: Uint8Array, start: number, end: number): number {
     return close < end && isIpv6Address(bytes, start + 1, close) ? close + 1 : -1;
   }
   let position = start;
+  // Nearly every host ends here.
+  while (position < end && isRegNameOctet(octetAt(bytes, position))) position++;
+  if (position === end || octetAt(bytes, position) === COLON) return position;
   while (position < end) {
     const octet = octetAt(bytes, position);
     if (isRegNameOctet(octet)) {

@@ -10,11 +10,14 @@
  */
 import { FieldKind, fieldKindOf, mayBeKind } from "./framing_fields.ts";
 import { HeadMachine, MAX_METHOD_BYTES, State } from "./head_machine.ts";
-import { COLON, CR, isBlank, isFieldValueOctet, isTargetOctet, isToken, LF, octetsOf, SP } from "./octets.ts";
+import { COLON, CR, isBlank, isFieldValueOctet, isTargetOctet, isToken, LF, SP } from "./octets.ts";
 import { OFFSETS_PER_FIELD } from "./request_head.ts";
 
-/** The end of nearly every request line. */
-const USUAL_END = octetsOf("HTTP/1.1\r\n");
+/** Octets of `HTTP/1.1` CR LF, the end of nearly every request line. */
+const USUAL_END_BYTES = 10;
+
+/** Longer values are read by words; a Host of this length still does without. */
+const SHORT_VALUE_BYTES = 16;
 
 /**
  * A parser of request heads, one after the other. Per head: `parse` with more and more octets until it returns
@@ -55,7 +58,7 @@ export class HeadParser extends HeadMachine {
     this.targetStart = targetStart - start;
     this.targetEnd = i - start;
     const versionStart = i + 1;
-    const lineEnd = versionStart + USUAL_END.length;
+    const lineEnd = versionStart + USUAL_END_BYTES;
     if (lineEnd > limit || !isUsualEnd(bytes, versionStart)) {
       return this.stopAt(State.Version, versionStart - start, versionStart - start);
     }
@@ -90,7 +93,9 @@ export class HeadParser extends HeadMachine {
         return this.stopAt(State.BeforeValue, i - start, 0);
       }
       const valueStart = i;
-      while (i < limit && isFieldValueOctet(bytes[i]!)) i++;
+      const near = i + SHORT_VALUE_BYTES < limit ? i + SHORT_VALUE_BYTES : limit;
+      while (i < near && isFieldValueOctet(bytes[i]!)) i++;
+      if (i === near && i < limit) i = endOfFieldValue(bytes, i, limit);
       if (i + 1 >= limit || bytes[i] !== CR || bytes[i + 1] !== LF) {
         this.fieldCount = index / OFFSETS_PER_FIELD;
         return this.stopAt(State.FieldValue, i - start, valueStart - start);
@@ -118,9 +123,9 @@ export class HeadParser extends HeadMachine {
   }
 }
 
-function isUsualEnd(bytes: Uint8Array, position: number): boolean {
-  for (let i = 0; i < USUAL_END.length; i++) {
-    if (bytes[position + i] !== USUAL_END[i]) return false;
-  }
-  return true;
+/** Whether `HTTP/1.1` CR LF stands there. Written out: a loop costs a small head a tenth of its time. */
+function isUsualEnd(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0x48 && bytes[at + 1] === 0x54 && bytes[at + 2] === 0x54 && bytes[at + 3] === 0x50 &&
+    bytes[at + 4] === 0x2f && bytes[at + 5] === 0x31 && bytes[at + 6] === 0x2e && bytes[at + 7] === 0x31 &&
+    bytes[at + 8] === CR && bytes[at + 9] === LF;
 }

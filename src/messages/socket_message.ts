@@ -144,7 +144,7 @@ export function decodeUpgrade(bytes: Uint8Array): UpgradeMessage {
   return {
     kind: reader.word(),
     head: reader.section().slice(),
-    socket: JSON.parse(reader.text()) as SocketSettings,
+    socket: parseSettings(reader.text()),
     data: reader.section().slice(),
   };
 }
@@ -193,9 +193,16 @@ export interface SocketBatch {
   readonly events: readonly SocketEventRecord[];
 }
 
-/** Encodes the part of a batch that is the same for all its events. */
-export function encodeSettings(settings: SocketSettings): Uint8Array {
-  return encoder.encode(JSON.stringify(settings));
+const encodedSettings = new WeakMap<SocketSettings, Uint8Array>();
+
+/** Settings as octets; connections with the same settings share them. */
+export function settingsBytes(settings: SocketSettings): Uint8Array {
+  let bytes = encodedSettings.get(settings);
+  if (bytes === undefined) {
+    bytes = encoder.encode(JSON.stringify(settings));
+    encodedSettings.set(settings, bytes);
+  }
+  return bytes;
 }
 
 /** Octets that a batch takes. */
@@ -229,7 +236,18 @@ export function writeBatch(
   }
 }
 
-const settingsCache = new Map<string, SocketSettings>();
+const parsedSettings = new Map<string, SocketSettings>();
+
+/** Few different settings exist in a server: the text is the key, and equal settings are one object. */
+function parseSettings(text: string): SocketSettings {
+  let settings = parsedSettings.get(text);
+  if (settings === undefined) {
+    settings = JSON.parse(text) as SocketSettings;
+    if (parsedSettings.size > 256) parsedSettings.clear();
+    parsedSettings.set(text, settings);
+  }
+  return settings;
+}
 
 /** Reads a batch from a private copy; sections are views of it. */
 export function readBatch(bytes: Uint8Array, at: number): SocketBatch {
@@ -238,14 +256,7 @@ export function readBatch(bytes: Uint8Array, at: number): SocketBatch {
   const generation = reader.word();
   const isStreamed = reader.word() === 1;
   const count = reader.word();
-  // Few different settings exist in a server: the text is the key.
-  const text = reader.text();
-  let settings = settingsCache.get(text);
-  if (settings === undefined) {
-    settings = JSON.parse(text) as SocketSettings;
-    if (settingsCache.size > 256) settingsCache.clear();
-    settingsCache.set(text, settings);
-  }
+  const settings = parseSettings(reader.text());
   const remoteAddress = reader.text();
   const data = reader.section();
   const inflateWindow = reader.section();

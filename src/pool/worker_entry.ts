@@ -10,5 +10,7 @@ import { existsSync } from "node:fs";
 /** The URL of the worker's entry module. @param moduleUrl the user's module */
 export function workerEntry(moduleUrl: string): URL {
   const entry = new URL("../../workers/handler_worker.ts", import.meta.url);
-  return entry.protocol !== "file:" || existsSync(entry) ? entry : new URL(moduleUrl);
+  if (entry.protocol === "file:") return existsSync(entry) ? entry : new URL(moduleUrl);
+  // Deno, imported from a registry: threads take no other scheme than file and data.
+  return new URL(`data:text/javascript,import ${encodeURIComponent(JSON.stringify(entry.href))};`);
 }

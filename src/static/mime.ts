@@ -2,11 +2,9 @@
  * The media type of a file by its name.
  * Runs on: any; runtime API: none
  *
- * The one place that knows where types come from: the list of mrmime (mime-db's common types, no
- * dependencies). Only the last ending counts, so `x.tar.gz` is application/gzip and never gets a content
- * coding.
+ * Only the last ending counts, so `x.tar.gz` is application/gzip and never gets a content coding.
  */
-import { mimes } from "mrmime";
+import { MEDIA_TYPES } from "./media_types.ts";
 
 /** What a file is called when nothing is known of it; browsers then save it. */
 export const UNKNOWN_TYPE = "application/octet-stream";
@@ -28,14 +26,26 @@ export function contentTypeOf(
   const ending = name.slice(dot + 1).toLowerCase();
   const own = ownValue(types, ending);
   if (own !== undefined) return own;
-  const type = ownValue(mimes, ending) ?? UNKNOWN_TYPE;
+  const type = typeByEnding().get(ending) ?? UNKNOWN_TYPE;
   // JSON has no charset parameter (RFC 8259 section 11), and XML says its own.
   return charset !== "" && type.startsWith("text/") ? `${type}; charset=${charset}` : type;
 }
 
+let endings: Map<string, string> | null = null;
+
+function typeByEnding(): Map<string, string> {
+  if (endings === null) {
+    endings = new Map();
+    for (const line of MEDIA_TYPES.trim().split("\n")) {
+      const [type = "", ...names] = line.split(" ");
+      for (const name of names) endings.set(name, type);
+    }
+  }
+  return endings;
+}
+
 /**
- * The list is a plain object, and so may the caller's be: a file called "x.constructor" must not find
- * Object's.
+ * The caller's list is a plain object: a file called "x.constructor" must not find Object's.
  */
 function ownValue(record: Readonly<Record<string, string>>, key: string): string | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;

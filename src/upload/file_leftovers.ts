@@ -1,5 +1,5 @@
 /**
- * Removes what killed processes left in the state folder: temporary files, and lock folders of uploads that are gone.
+ * Removes what killed processes left in the state folder: temporary files, and lock folders that nobody needs.
  * Runs on: any; runtime API: none
  *
  * Nothing that a living request uses is that old; files of other kinds in the folder are not looked at.
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { unlinkIfThere } from "./file_commit.ts";
 import { uploadPaths } from "./file_paths.ts";
 import { orNull, type StoreFs } from "./store_fs.ts";
+import { decodeRecord } from "./upload_record.ts";
 import { UPLOAD_ID } from "./upload_store.ts";
 
 /** Digits of an id. */
@@ -25,6 +26,12 @@ export async function removeLeftovers(fs: StoreFs, folder: string, limitMs: numb
     const modifiedMs = await orNull(fs.modifiedMs(path));
     if (modifiedMs === null || modifiedMs >= limitMs) continue;
     if (temporary) await unlinkIfThere(fs, path);
-    else if (await orNull(fs.modifiedMs(uploadPaths(folder, id).json)) === null) await fs.removeFolder(path);
+    else if (await needsNoLock(fs, uploadPaths(folder, id).json)) await fs.removeFolder(path);
   }
+}
+
+/** Whether the upload is gone or finished. The lock folder of a transfer, however long it takes, stays. */
+async function needsNoLock(fs: StoreFs, json: string): Promise<boolean> {
+  const text = await orNull(fs.readText(json));
+  return text === null || decodeRecord(text)?.finished === true;
 }

@@ -59,6 +59,11 @@ export class BodyReader {
     return this.#expected < 0 ? -1 : this.#expected - this.#received;
   }
 
+  /** Nothing of it has arrived, nor was anything asked for. */
+  get isUntouched(): boolean {
+    return !this.complete && this.#asked === 0 && this.#received === 0;
+  }
+
   // ── what the inbox brings ──────────────────────────────────────────────────────────────────────────────────────
 
   /** Content, a private copy. */

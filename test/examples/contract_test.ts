@@ -87,7 +87,7 @@ test("blocking.ts blocks, burns and awaits for as long as it is asked", async ()
 });
 
 test("blocking.ts goes on while a handler never returns, and answers for it at the deadline", async () => {
-  await withExample("blocking", { DEADLINE_MS: "1000" }, async (app) => {
+  await withExample("blocking", { DEADLINE_MS: "3000" }, async (app) => {
     const stuck = await app.connect();
     stuck.send(get("/loop"));
     // The second thread answers; should it be the one that /loop is about to take, the first does.

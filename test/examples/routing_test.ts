@@ -58,7 +58,7 @@ test("custom_404.ts logs the error that it answers for", async () => {
     await app.exchange(get("/broken"));
     app.signal("SIGTERM");
     await app.exited();
-    assert.match(app.stderr, /ERROR \[worker \d+\] The handler failed path="\/broken" .*broken on purpose/);
+    assert.match(app.stderr, /ERROR \[worker \d+\] The handler failed path=\/broken .*broken on purpose/);
   });
 });
 

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, renameSync } from "node:fs";
-import process from "node:process";
 import { test } from "node:test";
 import { get } from "../support/raw_client.ts";
 import { withExample } from "../support/start_example.ts";
@@ -56,7 +55,7 @@ test("logging_file.ts goes on in a new file after a rotation", async () => {
       await app.exchange(get("/"));
       await until("the record is in the file", () => records(path).length === 1);
       renameSync(path, `${path}.1`);
-      process.kill(app.pid, "SIGHUP");
+      app.signal("SIGHUP");
       await until("there is a new file", () => existsSync(path));
       await app.exchange(get("/"));
       await until("the record is in the new file", () => records(path).length === 1);

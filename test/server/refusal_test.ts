@@ -202,6 +202,21 @@ test("100 Continue is left out when the handler answers without reading, and the
   });
 });
 
+test("A client that got its answer instead of 100 Continue may not have its next request taken for content", async () => {
+  await withApp("app.ts", { spoolBodyBytes: 0 }, async (app) => {
+    const next = get("/light");
+    const client = await app.connect();
+    const response = await client.send(post("/ignore", next.length, EXPECT)).response();
+    assert.equal(response.text, "ignored");
+    assert.deepEqual(response.interim, []);
+    assert.equal(response.header("connection"), "close");
+    client.send(next);
+    assert.equal(await client.ending(), "clean");
+    assert.equal(client.responses.length, 1);
+    assert.equal(app.stats.requests, 1);
+  });
+});
+
 // ── too slow ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("A header section that trickles in gets 408 when headerTimeoutMs is over", async () => {

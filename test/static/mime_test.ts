@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mimes } from "mrmime";
 import { contentTypeOf } from "../../src/static/mime.ts";
 
 for (
@@ -35,4 +36,9 @@ test("Media type takes an option's word first, and another charset or none", () 
   assert.equal(contentTypeOf("x.TS", { ts: "text/typescript" }), "text/typescript");
   assert.equal(contentTypeOf("x.html", {}, "iso-8859-1"), "text/html; charset=iso-8859-1");
   assert.equal(contentTypeOf("x.html", {}, ""), "text/html");
+});
+
+test("Media types are those of mrmime", () => {
+  assert.ok(Object.keys(mimes).length > 400);
+  for (const [ending, type] of Object.entries(mimes)) assert.equal(contentTypeOf(`x.${ending}`, {}, ""), type, ending);
 });

@@ -86,7 +86,8 @@ export class RawClient {
   /** The same; resolves when the kernel has it all, or the connection is gone. */
   sendAll(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve) => {
-      if (this.socket.destroyed) return resolve();
+      // Not at once: a caller that sends in a loop would keep the event loop from turning.
+      if (this.socket.destroyed) return void setTimeout(resolve);
       this.socket.once("close", resolve);
       this.socket.write(data, () => {
         this.socket.off("close", resolve);

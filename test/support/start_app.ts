@@ -216,8 +216,9 @@ export class ChildApp {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? NaN) / 1024;
   }
 
-  signal(name: "SIGTERM" | "SIGINT" | "SIGKILL"): void {
-    this.#child.kill(name);
+  signal(name: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGKILL"): void {
+    // Not `child.kill`: on Deno 2.9 the exit event then names the signal, whatever the process made of it.
+    if (this.exit === null && this.pid > 0) process.kill(this.pid, name);
   }
 
   /** Resolves when the process has ended and all it printed is here. */

@@ -14,6 +14,9 @@ import { idOf, patternBytes, UploadBench } from "../support/upload_bench.ts";
 const MIB = 1024 * 1024;
 const LARGE = Buffer.from(patternBytes(64 * MIB, 5));
 
+/** The types of the package lack an option that its code has. */
+type ClientOptions = UploadOptions & { readonly protocol?: "tus-v1" | "ietf-draft-03" | "ietf-draft-05" };
+
 interface Server {
   readonly bench: UploadBench;
   readonly bridge: Bridge;
@@ -53,16 +56,17 @@ async function withServer(run: (server: Server) => Promise<void>): Promise<void>
 /** Runs an upload to its end; returns its URL. */
 function upload(
   data: Buffer | Readable,
-  options: UploadOptions,
+  options: ClientOptions,
   onStart: (upload: Upload) => void = () => {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const running = new Upload(data, {
+    const all: ClientOptions = {
       retryDelays: [0, 20, 50, 100, 200, 400, 800],
       ...options,
       onSuccess: () => resolve(running.url ?? ""),
       onError: reject,
-    });
+    };
+    const running = new Upload(data, all);
     onStart(running);
     running.start();
   });
@@ -154,7 +158,7 @@ for (
     ["by draft -03 of the IETF protocol", { protocol: "ietf-draft-03" }],
     ["by draft -05 of the IETF protocol, in pieces", { protocol: "ietf-draft-05", chunkSize: MIB }],
     ["by draft -05 in the creation", { protocol: "ietf-draft-05", uploadDataDuringCreation: true }],
-  ] satisfies [string, UploadOptions][]
+  ] satisfies [string, ClientOptions][]
 ) {
   test(`tus-js-client sends 5 MiB ${name}`, () =>
     withServer(async (server) => {

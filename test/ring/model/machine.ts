@@ -41,14 +41,13 @@ export type Steps<T = unknown> = Generator<unknown, T, unknown>;
 export class Token {
   readonly word: number;
   resolved = false;
-  onResolved: (() => Steps) | null = null;
 
   constructor(word: number) {
     this.word = word;
   }
 
-  then(callback: () => Steps): void {
-    this.onResolved = callback;
+  then(): void {
+    Model.bells.push(this);
   }
 }
 
@@ -370,6 +369,9 @@ export const Model = {
     due(Op.Event, NO_WORDS, 0);
   },
 
+  /** What the I/O thread waits for in the background; the scenario calls it back. */
+  bells: [] as { readonly resolved: boolean }[],
+
   /** What `turnEventLoop` returns. */
   turn: Symbol("turn"),
 
@@ -393,5 +395,21 @@ class Finished implements Iterator<unknown> {
 
   next(): IteratorResult<unknown> {
     return { done: true, value: this.#value };
+  }
+}
+
+/** The machine of the execution that is being set up: buffers are made on it. */
+let target: Machine | null = null;
+
+/** Makes buffers of `SteppingBuffer` belong to this machine. */
+export function buildOn(machine: Machine): void {
+  target = machine;
+}
+
+/** What `SharedArrayBuffer` is in the coroutines. */
+export class SteppingBuffer {
+  constructor(bytes: number) {
+    if (target === null) throw new Error("no machine");
+    return target.buffer(bytes);
   }
 }

@@ -1,0 +1,404 @@
+/**
+ * The production code that the model runs: which files, which members, and what stands around them.
+ *
+ * The rings, the outbox and the worker's handle are taken as whole files. Of the worker's loop, the I/O thread and the
+ * pool only the members that take part in the protocol are taken, by name, into small classes that stand in for the
+ * rest (HTTP, sockets, threads). When a member is renamed, the import fails and says so.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { applyPatch, memberOf, type Patch, steppedNames, toCoroutines } from "./coroutines.ts";
+import type { IoSide, PoolSide, WorkerSide } from "./sides.ts";
+
+const ROOT = new URL("../../../", import.meta.url);
+const MACHINE = new URL("./machine.ts", import.meta.url).href;
+
+/** Taken as they are. */
+const UNSTEPPED = ["src/ring/layout.ts", "src/messages/kind.ts"];
+/** Taken as coroutines. */
+const STEPPED = [
+  "src/ring/request_producer.ts",
+  "src/ring/request_consumer.ts",
+  "src/ring/channel.ts",
+  "src/ring/parking.ts",
+  "src/worker/outbox.ts",
+  "src/pool/worker_handle.ts",
+];
+const THREAD = "src/worker/thread.ts";
+const IO_THREAD = "src/connection/io_thread.ts";
+const POOL = "src/pool/pool.ts";
+
+/** The members that are taken, by file. */
+const MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  [THREAD]: [
+    "run",
+    "#loop",
+    "#rest",
+    "#settle",
+    "#announceTaken",
+    "jobDone",
+    "waitForInbox",
+    "#readInbox",
+    "#current",
+    "#isDead",
+  ],
+  [IO_THREAD]: [
+    "repairSeat",
+    "#onTurnEnd",
+    "#watchHead",
+    "#nudge",
+    "#wakeWorkers",
+    "#liveWorkers",
+    "#drain",
+    "drainLast",
+    "#awaitDoorbell",
+    "#onDoorbell",
+    "#arm",
+    "#afterBell",
+    "#tick",
+    "#shedOld",
+  ],
+  [POOL]: ["#bury", "#freeSeatIfGone"],
+};
+
+const WORKER_SIDE = `
+import { InboxKind, RingKind } from "./kind.ts";
+import { ChannelConsumer } from "./channel.ts";
+import * as layout from "./layout.ts";
+import { Doorbell, Parking, Waker } from "./parking.ts";
+import { Claim, RequestConsumer } from "./request_consumer.ts";
+import { Outbox, StoppedError } from "./outbox.ts";
+const { SEAT_BACKLOG, SEAT_CURRENT, SEAT_LEFT, SEAT_PENDING, SEAT_STOP, seatCell } = layout;
+const performance = { now: () => 0 };
+const turnEventLoop = () => Model.turn;
+
+/** Stands in for WorkerThread. */
+export class WorkerSide {
+  outbox;
+  #consumer; #inbox; #parking; #doorbell; #waker; #control; #seats; #cell; #synchronous; #host;
+  #open = new Map();
+  #running = null;
+  #pending = 0;
+  #stopping = false;
+  #service = 0;
+  #turnedAt = 0;
+
+  constructor(ring, seat, inbox, outbox, synchronous, host) {
+    this.#synchronous = synchronous;
+    this.#host = host;
+    this.outbox = new Outbox(ring, seat, outbox);
+    this.#consumer = new RequestConsumer(ring, seat);
+    this.#inbox = new ChannelConsumer(inbox);
+    this.#parking = new Parking(ring, seat);
+    this.#doorbell = new Doorbell(ring, seat);
+    this.#waker = new Waker(ring);
+    this.#control = new Int32Array(ring.control);
+    this.#seats = new Int32Array(ring.seats);
+    this.#cell = seatCell(seat);
+  }
+
+  #startRequest() {
+    const consumer = this.#consumer;
+    const call = this.#host.onRun(consumer.ticket, consumer.bytes, consumer.start, consumer.length);
+    if (!call.isAsync) {
+      if (call.waitsForInbox) this.waitForInbox();
+      this.outbox.response(call.ticket, call.answer, 3);
+      return null;
+    }
+    this.#open.set(call.ticket, call);
+    Model.process.tasks.push(this.completeLater.bind(this, call));
+    return call;
+  }
+
+  completeLater(call) {
+    this.outbox.response(call.ticket, call.answer, 3);
+    call.done = true;
+    this.jobDone(call);
+  }
+
+  // Events of sockets are requests to the ring; here there are none.
+  #opened = null;
+  #startBatch() {
+    throw new Error("the model has no sockets");
+  }
+  #streamClosed() {}
+
+  #callOf() {
+    const host = this.#host;
+    return { credit: (amount) => host.onCredit(amount) };
+  }
+
+//MEMBERS
+}
+`;
+
+const IO_SIDE = `
+import { OutboxKind } from "./kind.ts";
+import * as layout from "./layout.ts";
+import { Waker } from "./parking.ts";
+import { Claim, RequestConsumer } from "./request_consumer.ts";
+import { RequestProducer } from "./request_producer.ts";
+const { ARMED, DOORBELL, dirtyWord, IO_SEAT, SERVICE } = layout;
+const HttpConnection = { flushAll() {} };
+
+/** Stands in for IoThread. */
+export class IoSide {
+  waker;
+  tickets;
+  settings = { maxWaitMs: 1 };
+  now = 2;
+  timeouts = { advance() {} };
+  #producer; #shedder; #control; #owner; #host;
+  #workers = [];
+  #adapter = { deferTurns: 0, atEndOfTurn() {} };
+  #pushed = 0; #turnScheduled = false; #deferrals = 0; #lastPushed = 0;
+  #isWatching = false; #headWatched = 0; #closed = false;
+  #held = 0;
+  #endTurn = null;
+  // Called back by the ring, which takes them for plain functions.
+  #answerLost = (ticket) => this.tickets.find(ticket)?.lost();
+  #isDead = (seat) => this.#owner.isDead(seat);
+
+  constructor(ring, tickets, owner, host) {
+    this.tickets = tickets;
+    this.#owner = owner;
+    this.#host = host;
+    this.#control = new Int32Array(ring.control);
+    this.#producer = new RequestProducer(ring);
+    this.#shedder = new RequestConsumer(ring, IO_SEAT, false);
+    this.waker = new Waker(ring);
+  }
+
+  attach(worker) {
+    this.#workers[worker.seat] = worker;
+  }
+
+  detach(worker) {
+    this.#workers[worker.seat] = null;
+  }
+
+  begin() {
+    this.#awaitDoorbell();
+    this.#arm();
+  }
+
+  /** A turn that brings requests. */
+  turn(count) {
+    this.#turnScheduled = true;
+    for (; count > 0; count--) this.#dispatch();
+    this.#onTurnEnd();
+  }
+
+  #dispatch() {
+    const at = this.#held > 0 ? -1 : this.#producer.reserve(this.#host.requestBytes);
+    if (at < 0) {
+      this.#held++;
+      return;
+    }
+    this.#put(at);
+  }
+
+  #put(at) {
+    const ticket = this.#host.onPush(this.#producer.data, at);
+    this.#producer.commit(1, ticket, this.#host.requestBytes);
+    this.#pushed++;
+  }
+
+  #retryHeld() {
+    while (this.#held > 0) {
+      const at = this.#producer.reserve(this.#host.requestBytes);
+      if (at < 0) return;
+      this.#held--;
+      this.#put(at);
+    }
+  }
+
+  bell() {
+    this.#onDoorbell();
+  }
+
+  nudge() {
+    this.#nudge();
+  }
+
+  tick() {
+    this.#tick();
+  }
+
+  shed() {
+    this.#shedOld(this.now);
+  }
+
+  get isWatching() {
+    return this.#isWatching;
+  }
+
+  get held() {
+    return this.#held;
+  }
+
+  #setClock() {}
+  #shedHeld() {}
+  #checkDeadlines() {}
+
+  deliver(io, worker, outbox) {
+    let count = 0;
+    while (outbox.next()) {
+      count++;
+      if (outbox.kind === OutboxKind.Bye) this.#owner.goodbye(worker);
+      else this.#host.onRecord(worker, outbox);
+    }
+    outbox.release();
+    return count;
+  }
+
+//MEMBERS
+}
+
+/** Timers are the scenario's: it lets them come due. */
+function setTimeout() {}
+function queueMicrotask(callback) {
+  Model.bells.push(callback);
+}
+`;
+
+const POOL_SIDE = `
+const WorkerState = { Starting: 0, Ready: 1, Leaving: 2, Dead: 3 };
+
+/** Stands in for Pool. */
+export class PoolSide {
+  #io; #adapter;
+  #workers = new Set();
+  #buried = new Set();
+  #deadSeats = new Set();
+  #freeSeats = [];
+
+  constructor(stopsBusyThreads) {
+    this.#adapter = { stopsBusyThreads };
+  }
+
+  connect(io) {
+    this.#io = io;
+  }
+
+  employ(worker) {
+    this.#workers.add(worker);
+  }
+
+  /** Its exit event. */
+  exited(worker) {
+    worker.hasExited = true;
+    if (worker.state !== WorkerState.Dead) this.#bury(worker, false);
+    this.#freeSeatIfGone(worker);
+    this.#reuse();
+  }
+
+  /** It overran its deadline. */
+  giveUp(worker) {
+    this.#bury(worker, true);
+    this.#reuse();
+  }
+
+  /** It said goodbye. */
+  goodbye(worker) {
+    this.#bury(worker);
+    this.#reuse();
+  }
+
+  onTick() {
+    for (const worker of this.#buried) this.#freeSeatIfGone(worker);
+    this.#reuse();
+  }
+
+  /** A new thread takes every free seat at once. */
+  #reuse() {
+    for (const seat of this.#freeSeats.splice(0)) this.#deadSeats.delete(seat);
+  }
+
+  get deadSeats() {
+    return this.#deadSeats;
+  }
+
+//MEMBERS
+}
+`;
+
+/** The classes of the model, made from the sources as they are now. */
+export interface ModelCode {
+  readonly layout: typeof import("../../../src/ring/layout.ts");
+  readonly WorkerHandle: new (...args: unknown[]) => import("./sides.ts").HandleSide;
+  readonly WorkerSide: new (...args: unknown[]) => WorkerSide;
+  readonly IoSide: new (...args: unknown[]) => IoSide;
+  readonly PoolSide: new (...args: unknown[]) => PoolSide;
+}
+
+/**
+ * Loads the production code as coroutines.
+ *
+ * @param patches faults to seed, each in one place
+ */
+export async function loadModelCode(patches: readonly Patch[] = []): Promise<ModelCode> {
+  const unused = new Set(patches);
+  const read = (file: string): string => {
+    let source = readFileSync(fileURLToPath(new URL(file, ROOT)), "utf8");
+    for (const patch of patches) {
+      if (patch.file !== file) continue;
+      source = applyPatch(source, patch);
+      unused.delete(patch);
+    }
+    return source;
+  };
+  const whole = new Map(STEPPED.map((file) => [nameOf(file), read(file)]));
+  const side = (template: string, files: readonly string[], constants: readonly string[]): string => {
+    const members = files.flatMap((file) => {
+      const source = read(file);
+      return (MEMBERS[file] ?? []).map((name) => memberOf(file, source, name));
+    });
+    return constants.join("\n") + template.replace("//MEMBERS", () => members.join("\n\n"));
+  };
+  whole.set(
+    "worker_side.ts",
+    side(WORKER_SIDE, [THREAD], [...constantsOf(read(THREAD), ["YIELD_EVERY", "YIELD_MS", "STOP_CHECK_MS"]), "const SETTLE_TURNS = 1;"]),
+  );
+  const ioSide = side(IO_SIDE, [IO_THREAD], constantsOf(read(IO_THREAD), ["SLOW_SERVICE_US", "BACKLOG_PER_WAKE", "NUDGE_MS"]));
+  whole.set("io_side.ts", ioSide.replace(/(?<![\w.])deliver\(this,/g, "this.deliver(this,"));
+  whole.set("pool_side.ts", side(POOL_SIDE, [POOL], []));
+
+  const folder = mkdtempSync(join(tmpdir(), "cartouche-model-"));
+  try {
+    const prelude =
+      `import { Model, SteppingAtomics as Atomics, SteppingBuffer as SharedArrayBuffer } from "${MACHINE}";\n`;
+    const names = steppedNames(whole.values());
+    for (const file of UNSTEPPED) writeFileSync(join(folder, nameOf(file)), prelude + flat(read(file)));
+    for (const [name, source] of whole) {
+      writeFileSync(join(folder, name), prelude + flat(toCoroutines(source, names)));
+    }
+    for (const patch of unused) throw new Error(`${patch.file} is not part of the model`);
+    const load = (name: string): Promise<unknown> => import(pathToFileURL(join(folder, name)).href);
+    const [layout, handle, worker, io, pool] = await Promise.all(
+      ["layout.ts", "worker_handle.ts", "worker_side.ts", "io_side.ts", "pool_side.ts"].map(load),
+    );
+    return Object.assign({ layout }, handle, worker, io, pool) as ModelCode;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** All modules of the model lie in one folder. */
+function flat(source: string): string {
+  return source.replace(/from "\.[./\w]*\/(\w+\.ts)"/g, 'from "./$1"');
+}
+
+function constantsOf(source: string, names: readonly string[]): string[] {
+  return names.map((name) => {
+    const line = new RegExp(`^const ${name} = .*;$`, "m").exec(source);
+    if (line === null) throw new Error(`there is no constant ${name} any more: tell test/ring/model/sources.ts`);
+    return line[0];
+  });
+}
