@@ -5,7 +5,7 @@
  * one thread and nobody else's request.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * import { Router, serve } from "@cartouche/cartouche";
  *
  * const router = new Router();
@@ -46,6 +46,12 @@ export type { ServerSentEvent } from "./src/sse/event_encoder.ts";
 export { Router } from "./src/router/router.ts";
 export type { PathParams } from "./src/router/path_params.ts";
 export type { RouteOptions, RouteRecord } from "./src/router/route_options.ts";
+
+// Files and forms.
+export { files, type FilesHandler, type FilesOptions } from "./src/static/files.ts";
+export { fileResponse, type FileResponseOptions } from "./src/static/file_response.ts";
+export { type SpooledFile, type SpooledForm, spoolForm, spoolFormSync, type SpoolOptions } from "./src/upload/form_spool.ts";
+export type { MultipartLimits } from "./src/http/multipart_error.ts";
 
 // Logging.
 export { type Log, log } from "./src/logging/log.ts";

@@ -263,7 +263,9 @@ class RunningServer implements Server {
     io.stopping = true;
     await this.#listener?.close();
     for (const connection of [...io.connections]) connection.stop();
-    await until(() => io.connections.every((connection) => !connection.isBusy), deadline);
+    // Sockets that are gone may still have events to tell.
+    const isQuiet = (): boolean => io.connections.every(({ isBusy }) => !isBusy) && !io.sockets.some(({ isBusy }) => isBusy);
+    await until(isQuiet, deadline);
     this.#pool.stop();
     await until(() => this.#pool.isEmpty, deadline);
     // A last moment for responses that are written and not yet taken (their connections close by themselves).

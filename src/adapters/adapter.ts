@@ -29,7 +29,7 @@ export type BoundAddress =
 export interface Transport {
   /** Free for the owner of the connection; the adapter never looks at it. */
   context: unknown;
-  /** The peer's IP address as text ("" for a unix socket). */
+  /** The peer's IP address as text ("" for a unix socket). Known after the close only if asked for before. */
   readonly remoteAddress: string;
   /** The peer's port (0 for a unix socket). */
   readonly remotePort: number;
@@ -41,13 +41,16 @@ export interface Transport {
   write(bytes: Uint8Array, start: number, end: number): number;
   /** Octets that wait in this process. */
   readonly bufferedBytes: number;
-  /** Stops delivering data; the kernel's window then closes for the peer. At most one read may still arrive. */
+  /**
+   * Stops delivering data; the kernel's window then closes for the peer. At most one read may still arrive. Node and
+   * Deno do not notice a reset while paused, unless something is written.
+   */
   pause(): void;
   /** Delivers data again. */
   resume(): void;
   /** Sends what waits, then FIN. Reading goes on (half-close). */
   endWrite(): void;
-  /** Closes at once, with a reset where the runtime can, and drops what waits. `onClose` follows. */
+  /** Closes at once, with a reset where the runtime can, and drops what waits. `onClose` follows, but not within. */
   abort(): void;
 }
 
@@ -55,9 +58,12 @@ export interface Transport {
 export interface TransportEvents {
   /** A connection was accepted (TCP_NODELAY is set). */
   onOpen(transport: Transport): void;
-  /** `bytes[0..length)` arrived; the memory belongs to the adapter and is reused after the call. */
+  /**
+   * `bytes[0..length)` arrived; the memory belongs to the adapter and is reused after the call. Where it is not, it
+   * may be a Buffer, whose `slice` is a view.
+   */
   onData(transport: Transport, bytes: Uint8Array, length: number): void;
-  /** All that waited in `bufferedBytes` is with the kernel. */
+  /** All that waited in `bufferedBytes` is with the kernel; after `endWrite`, too, then before the FIN. */
   onDrain(transport: Transport): void;
   /** The peer sent FIN: no data follows. The other direction stays open until `endWrite` or `abort`. */
   onEnd(transport: Transport): void;

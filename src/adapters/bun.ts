@@ -35,7 +35,6 @@ interface BunSocket {
   shutdown(): void;
   /** Reset. */
   terminate(): void;
-  setNoDelay(on: boolean): void;
 }
 
 interface BunListener {
@@ -195,11 +194,10 @@ class BunTransport implements Transport {
   }
 }
 
-/** One set of handlers per listener; the transport is found through `socket.data`. */
+/** One set of handlers per listener; the transport is found through `socket.data`. Bun sets TCP_NODELAY itself. */
 function handlers(events: TransportEvents): BunHandlers {
   return {
     open(socket) {
-      socket.setNoDelay(true);
       const transport = new BunTransport(socket, events);
       socket.data = transport;
       events.onOpen(transport);

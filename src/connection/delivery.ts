@@ -7,7 +7,7 @@
  * a response does not (bench/README.md, pipelined row).
  */
 import { Exchange } from "./exchange.ts";
-import type { HttpConnection } from "./http_connection.ts";
+import type { ResponseQueue } from "./response_queue.ts";
 import { OutboxKind, ResponseFlag } from "../messages/kind.ts";
 import type { ChannelConsumer } from "../ring/channel.ts";
 import type { TicketTable, WorkerLink } from "./tickets.ts";
@@ -39,7 +39,7 @@ const COMPLETE = ResponseFlag.Final | ResponseFlag.Done;
  */
 export function deliver(host: DeliveryHost, worker: SpeakingWorker, outbox: ChannelConsumer): number {
   let count = 0;
-  let run: HttpConnection | null = null;
+  let run: ResponseQueue | null = null;
   let runStart = 0;
   let runEnd = 0;
   while (outbox.next()) {
@@ -50,14 +50,14 @@ export function deliver(host: DeliveryHost, worker: SpeakingWorker, outbox: Chan
       if (exchange instanceof Exchange) {
         const start = outbox.offset;
         const end = start + outbox.length;
-        const connection = exchange.connection;
-        if (run !== null && (connection !== run || start !== runEnd)) {
+        const queue = exchange.connection?.queue ?? null;
+        if (run !== null && (queue !== run || start !== runEnd)) {
           run.endRun(outbox.bytes, runStart, runEnd);
           run = null;
         }
-        if (outbox.a === COMPLETE && connection !== null && connection.joinRun(exchange)) {
+        if (outbox.a === COMPLETE && queue !== null && queue.joinRun(exchange)) {
           if (run === null) runStart = start;
-          run = connection;
+          run = queue;
           runEnd = end;
           host.tickets.retire(exchange);
           continue;
@@ -92,22 +92,22 @@ export function deliver(host: DeliveryHost, worker: SpeakingWorker, outbox: Chan
 /** Any response record that is not a complete response in a run. */
 function respond(host: DeliveryHost, worker: WorkerLink, exchange: Exchange, outbox: ChannelConsumer): void {
   const flags = outbox.a;
-  const connection = exchange.connection;
+  const queue = exchange.connection?.queue ?? null;
   const isFinal = (flags & ResponseFlag.Final) !== 0;
-  if (connection !== null && !exchange.sealed && !exchange.final) {
+  if (queue !== null && !exchange.sealed && !exchange.final) {
     exchange.movedAt = host.now;
     if (!isFinal && (flags & ResponseFlag.Done) === 0) exchange.takenBy(worker, host.now);
     if ((flags & ResponseFlag.Cut) !== 0) {
       exchange.cut = exchange.final = true;
-      connection.settle(exchange);
+      queue.settle(exchange);
     } else if (isFinal || outbox.length > 0) {
       const isInterim = (flags & ResponseFlag.Interim) !== 0;
       const close = (flags & ResponseFlag.Close) !== 0;
       const start = outbox.offset;
-      connection.accept(exchange, outbox.bytes, start, start + outbox.length, isFinal, close, isInterim);
+      queue.accept(exchange, outbox.bytes, start, start + outbox.length, isFinal, close, isInterim);
       if (!isFinal && !isInterim) {
         exchange.owed += outbox.length;
-        connection.payBack(exchange);
+        queue.payBack(exchange);
       }
     }
   }

@@ -18,7 +18,7 @@ import type { SocketHost } from "./websocket_connection.ts";
 const COMMENT = new TextEncoder().encode(":\n\n");
 const COMMENT_CHUNK = asChunk(COMMENT);
 const LAST_CHUNK = new TextEncoder().encode("0\r\n\r\n");
-/** How long the client may take to close after the end of the stream, ms. */
+/** How long the client may take to close after the end of the stream, ms; longer as long as it takes what waits. */
 const LINGER_MS = 2_000;
 
 /** An event stream. */
@@ -34,12 +34,16 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   readonly #host: SocketHost;
   readonly #settings: SocketSettings;
   readonly #opener: WorkerLink;
-  readonly #topics = new Set<string>();
-  readonly #head: Uint8Array;
+  readonly waitLimit = 0;
+  /** Made by the first subscription. */
+  #topics: Set<string> | null = null;
+  /** The head of the response and what was sent before it was its turn; null once it was. */
+  #early: Uint8Array[] | null;
+  #earlyBytes = 0;
   #sentAt: number;
-  #hasBegun = false;
-  /** What was sent before it was this response's turn. */
-  #early: Uint8Array[] = [];
+  /** When the client took octets last, or had to begin to. */
+  #movedAt: number;
+  #waitingSeen = 0;
   #isOver = false;
   #gone = false;
 
@@ -57,20 +61,19 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
     this.socketIndex = socketIndex;
     this.generation = generation;
     this.#settings = settings;
-    this.#head = head;
+    this.#early = [head];
     this.#opener = opener;
-    this.#sentAt = host.now;
+    this.#sentAt = this.#movedAt = host.now;
   }
 
   /** Takes the transport over. */
   begin(): void {
-    this.#hasBegun = true;
-    this.transport.write(this.#head, 0, this.#head.length);
-    const early = this.#early;
-    this.#early = [];
-    for (const piece of early) this.transport.write(piece, 0, piece.length);
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const piece of early) this.#put(piece, 0, piece.length);
     if (this.#isOver) this.transport.endWrite();
     this.#watch();
+    if (this.#host.stopping) this.stop();
   }
 
   /** The client left before it was this response's turn. */
@@ -83,14 +86,15 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   }
 
   onEnd(): void {
-    // A browser that leaves closes its side first.
-    this.kill();
+    // A browser that leaves closes its side first. Behind the end of the stream, what waits is still its own.
+    if (!this.#isOver) this.kill();
   }
 
   onClose(): void {
     if (this.#gone) return;
     this.#gone = true;
     this.dueAt = Infinity;
+    this.#early = null;
     this.#over();
     if (this.#settings.reportsClose) {
       this.#opener.send(InboxKind.StreamClosed, 0, this.generation, null, this.socketIndex);
@@ -100,8 +104,9 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   }
 
   onDrain(): void {
+    this.#waitingSeen = 0;
+    this.#movedAt = this.#host.now;
     if (!this.#isOver) this.#host.sockets.setBuffered(this.socketIndex, 0);
-    this.#sentAt = this.#host.now;
   }
 
   send(bytes: Uint8Array, start: number, end: number): void {
@@ -118,27 +123,40 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
 
   #write(bytes: Uint8Array, start: number, end: number): void {
     if (this.#isOver) return;
-    if (!this.#hasBegun) {
-      this.#early.push(bytes.slice(start, end));
-      return;
-    }
-    if (this.transport.bufferedBytes > this.#settings.maxBufferedBytes) {
+    const waiting = this.#early === null ? this.transport.bufferedBytes : this.#earlyBytes;
+    if (waiting > this.#settings.maxBufferedBytes) {
       // It comes back with its last event ID: better than a gap.
       this.kill();
-      return;
-    }
+    } else if (this.#early !== null) {
+      this.#early.push(bytes.slice(start, end));
+      this.#earlyBytes += end - start;
+    } else this.#put(bytes, start, end);
+  }
+
+  #put(bytes: Uint8Array, start: number, end: number): void {
+    const waiting = this.transport.write(bytes, start, end);
     this.#sentAt = this.#host.now;
-    this.#host.sockets.setBuffered(this.socketIndex, this.transport.write(bytes, start, end));
+    if (!this.#isOver) this.#host.sockets.setBuffered(this.socketIndex, waiting);
+    if (waiting === 0) return;
+    const isNew = this.#waitingSeen === 0;
+    this.#waitingSeen = waiting;
+    if (!isNew) return;
+    this.#movedAt = this.#host.now;
+    this.#watch();
   }
 
   close(): void {
     if (this.#isOver) return;
     if (this.#settings.isChunked) this.#write(LAST_CHUNK, 0, LAST_CHUNK.length);
     this.#over();
-    this.#sentAt = this.#host.now;
-    if (!this.#hasBegun) return;
+    if (this.#early !== null) return;
+    this.#movedAt = this.#host.now;
     this.transport.endWrite();
     this.#watch();
+  }
+
+  fail(): void {
+    // Only messages of clients are at fault.
   }
 
   terminate(): void {
@@ -147,12 +165,13 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
 
   subscribe(topic: string, lastId: string | null): void {
     if (this.#isOver) return;
+    this.#topics ??= new Set();
     this.#topics.add(topic);
     this.#host.topics.subscribe(this, topic, lastId);
   }
 
   unsubscribe(topic: string): void {
-    if (this.#topics.delete(topic)) this.#host.topics.unsubscribe(this, topic);
+    if (this.#topics?.delete(topic)) this.#host.topics.unsubscribe(this, topic);
   }
 
   pinnedWorkerDied(): void {
@@ -162,8 +181,9 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   #over(): void {
     this.#isOver = true;
     this.#host.sockets.closing(this);
+    if (this.#topics === null) return;
     for (const topic of this.#topics) this.#host.topics.unsubscribe(this, topic);
-    this.#topics.clear();
+    this.#topics = null;
   }
 
   get isBusy(): boolean {
@@ -179,19 +199,29 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   }
 
   #watch(): void {
-    this.dueAt = this.#isOver
-      ? this.#sentAt + LINGER_MS
-      : this.#settings.pingIntervalMs === 0
-      ? Infinity
-      : this.#sentAt + this.#settings.pingIntervalMs;
+    this.dueAt = this.#dueTime();
     this.#host.timeouts.schedule(this);
+  }
+
+  #dueTime(): number {
+    if (this.#gone || this.#early !== null) return Infinity;
+    if (this.#isOver) return this.#movedAt + LINGER_MS;
+    const { writeTimeoutMs } = this.#host.settings;
+    const written = this.#waitingSeen === 0 || writeTimeoutMs === 0 ? Infinity : this.#movedAt + writeTimeoutMs;
+    const { pingIntervalMs } = this.#settings;
+    return Math.min(written, pingIntervalMs === 0 ? Infinity : this.#sentAt + pingIntervalMs);
   }
 
   onDue(now: number): void {
     if (this.#gone) return;
+    const waiting = this.transport.bufferedBytes;
+    if (waiting < this.#waitingSeen) this.#movedAt = now;
+    this.#waitingSeen = waiting;
     this.#watch();
     if (this.dueAt > now) return;
-    if (this.#isOver) {
+    const { writeTimeoutMs } = this.#host.settings;
+    const isStuck = waiting > 0 && writeTimeoutMs !== 0 && now - this.#movedAt >= writeTimeoutMs;
+    if (this.#isOver || isStuck) {
       this.kill();
       return;
     }

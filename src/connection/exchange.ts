@@ -59,24 +59,29 @@ export class Exchange extends Ticketed {
   }
 
   override get isGuarded(): boolean {
-    return !this.final && !this.sealed && this.connection !== null;
+    return !this.final && !this.sealed && this.upgrade === null;
+  }
+
+  override get waitsForClient(): boolean {
+    return this.owed > 0;
   }
 
   /** Answers without a worker and ignores what a worker says from now on. A response that has begun is cut. */
   answerLocally(response: LocalResponse): void {
-    if (this.final || this.sealed) return;
+    // The head of an upgrade is its response, even while it waits for its turn.
+    if (this.final || this.sealed || this.upgrade !== null) return;
     this.sealed = true;
     const connection = this.connection;
     if (connection === null) return;
     if (this.started) {
       this.cut = true;
       this.final = true;
-      connection.settle(this);
+      connection.queue.settle(this);
       return;
     }
     const close = response.close || !this.keepAlive;
     const bytes = encodeLocalResponse({ ...response, close }, this.isHead);
-    connection.accept(this, bytes, 0, bytes.length, true, close, false);
+    connection.queue.accept(this, bytes, 0, bytes.length, true, close, false);
   }
 
   override lost(): void {
@@ -90,7 +95,7 @@ export class Exchange extends Ticketed {
   }
 
   override overdue(): void {
-    this.#host.stats.deadlines++;
+    if (this.connection !== null) this.#host.stats.deadlines++;
     this.isOverdue = true;
     this.answerLocally({ status: 503, detail: "The handler did not answer in time.", close: false });
     this.giveUp(AbortReason.Deadline);
@@ -120,7 +125,8 @@ export class Exchange extends Ticketed {
 
   /** Tells the worker that nobody waits for this request any more; it answers with Done. */
   giveUp(reason: typeof AbortReason[keyof typeof AbortReason]): void {
-    if (this.abortReason !== 0) return;
+    // A worker that has not listened since its client left is told again at the deadline.
+    if (this.abortReason !== 0 && (reason !== AbortReason.Deadline || this.abortReason === reason)) return;
     this.abortReason = reason;
     this.worker?.send(InboxKind.Abort, this.ticket, reason, null);
   }

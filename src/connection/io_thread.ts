@@ -22,6 +22,7 @@ import type { Exchange } from "./exchange.ts";
 import { type ConnectionHost, type ConnectionStats, HttpConnection } from "./http_connection.ts";
 import type { Holdable, Protocol } from "./protocol.ts";
 import type { SocketDispatch } from "./socket_dispatch.ts";
+import { flushResponses } from "./response_queue.ts";
 import { socketRecord } from "./socket_records.ts";
 import { SocketTable } from "./socket_table.ts";
 import { TicketTable, type WorkerLink } from "./tickets.ts";
@@ -171,6 +172,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.waker.forgetSeat(seat);
     this.#producer.repair(seat, this.#answerLost);
     this.waker.wake(1);
+    // It may have died between taking `armed` and ringing: nobody else would ring for what the others have said.
+    Atomics.add(this.#control, DOORBELL, 1);
+    Atomics.notify(this.#control, DOORBELL);
   }
 
   readonly #answerLost = (ticket: number): void => {
@@ -431,14 +435,14 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
         worker.afterDrain();
       }
     }
-    HttpConnection.flushAll();
+    flushResponses();
     return count;
   }
 
   /** Reads what one worker has left behind, for the last time. */
   drainLast(worker: AttachedWorker): void {
     deliver(this, worker, worker.outbox);
-    HttpConnection.flushAll();
+    flushResponses();
   }
 
   #retryHeld(): void {
@@ -451,7 +455,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
       held[index++]?.connection.retry();
     }
     if (index < held.length) this.#held = this.#held.concat(held.slice(index));
-    HttpConnection.flushAll();
+    flushResponses();
   }
 
   // ── the doorbell ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -500,7 +504,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     if (this.#producer.waiting > 0) this.waker.wake(this.#producer.waiting);
     this.#owner.onTick(now);
     this.#retryHeld();
-    HttpConnection.flushAll();
+    flushResponses();
     this.#wakeWorkers();
   }
 
@@ -538,7 +542,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   #checkDeadlines(now: number): void {
     this.tickets.forEach((item) => {
       if (item.worker === null || item.deadlineMs === 0 || now - item.movedAt < item.deadlineMs) return;
-      if (item.isGuarded) item.overdue();
+      if (item.isGuarded && !item.waitsForClient) item.overdue();
     });
   }
 }

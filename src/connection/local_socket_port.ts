@@ -20,11 +20,10 @@ export function localSocketPort(host: LocalSocketHost): SocketPort {
     buffered: (index, generation) => sockets.buffered(index, generation),
     send(index, generation, bytes) {
       if (sockets.kindOf(index, generation) === 0) return "closed";
+      // Without waiting: this is the thread that would make the room.
       sockets.find(index, generation)?.send(bytes, 0, bytes.length, 0);
+      if (sockets.kindOf(index, generation) === 0) return "closed";
       return sockets.buffered(index, generation) > 0 ? "backpressure" : "queued";
-    },
-    waitForRoom() {
-      // The thread that would make the room cannot wait for it.
     },
     close: (index, generation, code, reason) => sockets.find(index, generation)?.close(code, reason),
     terminate: (index, generation) => sockets.find(index, generation)?.terminate(),

@@ -5,14 +5,18 @@
  * At most one batch of a socket is with the workers at a time: that makes its events serial and ordered, whatever
  * thread runs them. When the thread of a batch dies, what it had finished is known (`SocketProgress`); the event that
  * it was running counts as handled, because it may have been (each message at most once), and is reported in an error
- * event; what it had not begun goes to another thread.
+ * event; what it had not begun goes to another thread. A thread says that it goes on to an event before it looks
+ * whether it was declared dead, and only then runs it; the I/O thread declares first and listens for the last time
+ * afterwards. So one that goes on all the same (Deno cannot stop it) runs nothing that was given to another.
  */
-import type { SocketEventRecord } from "../messages/socket_message.ts";
+import type { BatchResult, SocketEventRecord } from "../messages/socket_message.ts";
 import { BodyFeed } from "./body_feed.ts";
 import { Ticketed, type WorkerLink } from "./tickets.ts";
 
 /** Who gets the batch back. */
 export interface BatchOwner {
+  /** A worker is through with it. */
+  batchDone(batch: SocketDispatch, result: BatchResult): void;
   /** The thread died while it ran the event at `finished`; those behind it were not begun. */
   batchLost(batch: SocketDispatch): void;
   /** No thread took it: it goes to the end of the queue again. */
@@ -25,6 +29,9 @@ export class SocketDispatch extends Ticketed {
   readonly events: readonly SocketEventRecord[];
   /** Events that are known to be through. */
   finished = 0;
+  /** The connection's data after those, if they changed it. */
+  data: Uint8Array | null = null;
+
   constructor(owner: BatchOwner, events: readonly SocketEventRecord[], streamed: Uint8Array | null) {
     super();
     this.owner = owner;

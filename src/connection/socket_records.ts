@@ -35,7 +35,7 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
       upgrade(host, worker, outbox);
       return;
     case OutboxKind.SocketSend: {
-      host.sockets.arrived(outbox.connection, outbox.length);
+      host.sockets.arrived(outbox.connection, outbox.b, outbox.length);
       const bytes = assemble(worker, outbox);
       if (bytes === null) return;
       const socket = host.sockets.find(outbox.connection, outbox.b);
@@ -46,6 +46,11 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
     case OutboxKind.SocketClose: {
       const reason = decoder.decode(copyOf(outbox));
       host.sockets.find(outbox.connection, outbox.b)?.close(outbox.a, reason);
+      return;
+    }
+    case OutboxKind.SocketFail: {
+      const reason = decoder.decode(copyOf(outbox));
+      host.sockets.find(outbox.connection, outbox.b)?.fail(outbox.a, reason);
       return;
     }
     case OutboxKind.SocketTerminate:
@@ -69,7 +74,9 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
     }
     case OutboxKind.SocketProgress: {
       const batch = host.tickets.find(outbox.ticket);
-      if (batch instanceof SocketDispatch) batch.finished = outbox.a;
+      if (!(batch instanceof SocketDispatch)) return;
+      batch.finished = outbox.a;
+      if (outbox.b === 1) batch.data = copyOf(outbox);
       return;
     }
     case OutboxKind.SocketDone: {
@@ -78,7 +85,7 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
       const batch = host.tickets.find(outbox.ticket);
       if (!(batch instanceof SocketDispatch)) return;
       const result = decodeBatchResult(bytes === outbox.bytes ? copyOf(outbox) : bytes);
-      (batch.owner as WebSocketConnection).batchDone(batch, result);
+      batch.owner.batchDone(batch, result);
       return;
     }
   }
@@ -123,6 +130,10 @@ function upgrade(host: ChangingHost, worker: SpeakingWorker, outbox: ChannelCons
   const isOpen = exchange instanceof Exchange && exchange.connection !== null && !exchange.sealed;
   const place = isOpen && !host.stopping ? host.sockets.reserve() : null;
   if (!isOpen || place === null) {
+    if (isOpen) {
+      const detail = host.stopping ? "The server stops." : "There are too many sockets.";
+      exchange.answerLocally({ status: 503, detail, close: true });
+    }
     worker.send(InboxKind.SocketOpened, ticket, 0, null);
     return;
   }
@@ -143,7 +154,7 @@ function upgrade(host: ChangingHost, worker: SpeakingWorker, outbox: ChannelCons
     );
     host.sockets.open(socket);
     worker.send(InboxKind.SocketOpened, ticket, generation, null, index);
-    http.upgrade(exchange, {
+    http.queue.upgrade(exchange, {
       begin(connection) {
         const { hasEnded } = connection;
         // Frames may have come in the packet of the handshake.
@@ -158,7 +169,7 @@ function upgrade(host: ChangingHost, worker: SpeakingWorker, outbox: ChannelCons
     const socket = new EventStreamConnection(host, http.transport, index, generation, settings, head, worker);
     host.sockets.open(socket);
     worker.send(InboxKind.SocketOpened, ticket, generation, null, index);
-    http.upgrade(exchange, {
+    http.queue.upgrade(exchange, {
       begin(connection) {
         const { hasEnded } = connection;
         connection.release();

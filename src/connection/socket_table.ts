@@ -11,6 +11,7 @@ import {
   SOCKET_BUFFERED,
   SOCKET_GENERATION,
   SOCKET_KIND,
+  SOCKET_LIMIT,
   SOCKET_UNDERWAY,
   SOCKET_WORDS,
   type SharedRing,
@@ -25,9 +26,15 @@ export interface Socket {
   readonly kind: number;
   /** The worker its events stay on, or null. */
   readonly pinnedTo: WorkerLink | null;
+  /** Senders block while more octets than that wait for the client; 0: they never do. */
+  readonly waitLimit: number;
+  /** Something is still to be said to the client, or to be told to a handler. */
+  readonly isBusy: boolean;
   /** Octets from a worker: whole frames or events. */
   send(bytes: Uint8Array, start: number, end: number, flags: number): void;
   close(code: number, reason: string): void;
+  /** A worker found a fault of the client in a message. */
+  fail(code: number, reason: string): void;
   terminate(): void;
   subscribe(topic: string, lastId: string | null): void;
   unsubscribe(topic: string): void;
@@ -69,6 +76,7 @@ export class SocketTable {
     Atomics.store(this.#words, at + SOCKET_UNDERWAY, 0);
     Atomics.store(this.#words, at + SOCKET_BUFFERED, 0);
     Atomics.store(this.#words, at + SOCKET_KIND, socket.kind);
+    Atomics.store(this.#words, at + SOCKET_LIMIT, socket.waitLimit);
     Atomics.store(this.#words, at + SOCKET_GENERATION, socket.generation);
   }
 
@@ -108,7 +116,9 @@ export class SocketTable {
   }
 
   /** Octets that a worker had counted as under way have arrived. */
-  arrived(index: number, bytes: number): void {
+  arrived(index: number, generation: number, bytes: number): void {
+    // Those for a socket that is gone must not count for the next one of its index.
+    if (this.#sockets[index]?.generation !== generation) return;
     Atomics.sub(this.#words, index * SOCKET_WORDS + SOCKET_UNDERWAY, bytes);
   }
 
@@ -119,6 +129,11 @@ export class SocketTable {
     if (before === bytes) return;
     Atomics.store(this.#words, at, bytes);
     if (bytes < before) Atomics.notify(this.#words, at);
+  }
+
+  /** Whether a socket satisfies a condition. */
+  some(condition: (socket: Socket) => boolean): boolean {
+    return this.#sockets.some((socket) => socket !== null && socket !== undefined && condition(socket));
   }
 
   /** Calls back for every socket. */

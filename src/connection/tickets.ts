@@ -29,8 +29,12 @@ export abstract class Ticketed {
   /** The deadline in force, ms; 0 = none. */
   deadlineMs = 0;
 
-  /** Whether the client still waits for a decision that the deadline guards. */
+  /** Whether a decision that the deadline guards is still due, be its client there or gone. */
   abstract get isGuarded(): boolean;
+  /** Whether its next step is the client's, who has octets of the response still to take. */
+  get waitsForClient(): boolean {
+    return false;
+  }
   /** Content that the worker may pull. */
   body: BodyFeed | null = null;
   /** Whether the I/O thread has answered because of the deadline, so that its thread may be taken away. */

@@ -83,6 +83,8 @@ interface Topic {
 /** The topics of a server. */
 export class Topics {
   readonly #topics = new Map<string, Topic>();
+  /** Those without subscribers, the longest so first. */
+  readonly #idle = new Set<string>();
   readonly #historyLength: number;
   /** In front of the ids that the server gives, so that an id of another life of the server is recognised. */
   readonly #epoch: string;
@@ -99,23 +101,27 @@ export class Topics {
     return this.#topics.size;
   }
 
-  /** Enters a subscriber, after it was given what the topic keeps of the time after `lastId`. */
+  /** Enters a subscriber and gives it what the topic keeps of the time after `lastId`, in one step. */
   subscribe(subscriber: Subscriber, name: string, lastId: string | null): void {
     const topic = this.#get(name);
     if (topic.subscribers.has(subscriber)) return;
+    // Entered before the replay: one that turns out to be too slow for it leaves by itself.
+    topic.subscribers.add(subscriber);
+    this.#idle.delete(name);
     if (lastId !== null) {
       const last = topic.history.findIndex((publication) => publication.id === lastId);
       // An id that is not kept any more, or of another life of the server: all that there is.
       for (const publication of topic.history.slice(last + 1)) subscriber.receive(publication);
     }
-    topic.subscribers.add(subscriber);
   }
 
   unsubscribe(subscriber: Subscriber, name: string): void {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;
     topic.subscribers.delete(subscriber);
-    if (topic.subscribers.size === 0 && topic.history.length === 0) this.#topics.delete(name);
+    if (topic.subscribers.size > 0) return;
+    if (topic.history.length > 0) this.#retire(name);
+    else this.#topics.delete(name);
   }
 
   /** Sends a message to every subscriber of its topic but one. @returns how many there were */
@@ -142,15 +148,19 @@ export class Topics {
     if (topic === undefined) {
       topic = { subscribers: new Set(), history: [] };
       this.#topics.set(name, topic);
-      if (this.#historyLength > 0 && this.#topics.size > MAX_IDLE_TOPICS) this.#dropIdle();
+      // A subscriber may be about to enter, which takes it off the list again.
+      this.#retire(name);
     }
     return topic;
   }
 
-  #dropIdle(): void {
-    for (const [name, topic] of this.#topics) {
-      if (topic.subscribers.size > 0) continue;
-      this.#topics.delete(name);
+  /** Keeps a topic without subscribers for its history; too many of them, and the oldest goes. */
+  #retire(name: string): void {
+    this.#idle.add(name);
+    if (this.#idle.size <= MAX_IDLE_TOPICS) return;
+    for (const oldest of this.#idle) {
+      this.#idle.delete(oldest);
+      this.#topics.delete(oldest);
       return;
     }
   }

@@ -31,7 +31,7 @@ const FIELD_VALUE = 4;
 const REG_NAME = 8;
 const QUOTED_TEXT = 16;
 
-// Not exported: only then does V8 know the table when it compiles, and reads it without checks (twice as fast).
+// Not exported: only then does V8 know the table when it compiles, and reads it without checks (heads nearly twice as fast).
 const CLASSES = classTable();
 const HEX_VALUES = hexTable();
 

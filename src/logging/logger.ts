@@ -65,7 +65,7 @@ export function isLogged(level: LogLevel, minimum: LogLevel): boolean {
  * What code logs through: makes records and hands them to a sink.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * const logger = consoleLogger({ level: "info" });
  * const log = new ThreadLog("main", (record) => logger.log(record), "info");
  * log.warn("The disk is nearly full", { freeBytes: 1024 });

@@ -60,10 +60,12 @@ export const OutboxKind = {
   Unsubscribe: 11,
   /** bytes: `PublishMessage`; a: `SendFlag.More` while it is split; connection, b: a socket that is left out, b 0: none. */
   Publish: 12,
-  /** The first a events of a batch have been handled. */
+  /** The first a events of a batch have been handled, and the next begins; b 1: bytes are the connection's data now. */
   SocketProgress: 13,
   /** A batch of events is through; bytes: `BatchResult`, or none if nothing changed. */
   SocketDone: 14,
+  /** A message of the client was at fault; as SocketClose, but nothing more is read or told. */
+  SocketFail: 15,
 } as const;
 
 /** Bits of a response record. */
@@ -84,8 +86,8 @@ export const ResponseFlag = {
 export const SendFlag = {
   /** The rest comes in further records; nothing of it leaves before the last. */
   More: 1,
-  /** The octets end with a close frame. */
-  Close: 2,
+  /** The sender has waited for room: a slow client is no reason to close. */
+  Waited: 2,
 } as const;
 
 /** Why a body will not come. */

@@ -159,10 +159,12 @@ export const SocketEvent = {
   Ping: 3,
   Pong: 4,
   Drain: 5,
-  /** a: number of messages that were lost with a thread, or 0; bytes: what went wrong. */
+  /** a: 1 if an event was lost with its thread; bytes: what went wrong. */
   Error: 6,
   /** a: close code; bytes: reason. */
   Close: 7,
+  /** A compressed message that was told, or lost with a thread: it is inflated for the sake of those behind it. */
+  Passed: 8,
 } as const;
 
 /** Bit of an event kind in `SocketSettings.events`. */
@@ -173,7 +175,7 @@ export function eventBit(kind: number): number {
 /** One event on its way to a handler. */
 export interface SocketEventRecord {
   readonly kind: number;
-  /** For Close the code, for Error the messages lost; 1 for a compressed message. */
+  /** For Close the code, for Error 1 if an event was lost; for messages 1 if they are compressed. */
   readonly a: number;
   readonly bytes: Uint8Array;
 }

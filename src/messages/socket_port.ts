@@ -20,10 +20,8 @@ export interface SocketPort {
   kindOf(index: number, generation: number): number;
   /** Octets on their way to the client. */
   buffered(index: number, generation: number): number;
-  /** Sends whole frames or events. */
+  /** Sends whole frames or events; may block while the client is slow, if its socket wants it so. */
   send(index: number, generation: number, bytes: Uint8Array): SendStatus;
-  /** Blocks until no more than `limit` octets wait for the client, or it is gone. */
-  waitForRoom(index: number, generation: number, limit: number): void;
   close(index: number, generation: number, code: number, reason: string): void;
   terminate(index: number, generation: number): void;
   subscribe(index: number, generation: number, topic: string, lastId: string | null): void;

@@ -11,7 +11,7 @@ import { Worker } from "node:worker_threads";
 import type { Adapter } from "../adapters/adapter.ts";
 import type { IoThread } from "../connection/io_thread.ts";
 import type { WorkerLink } from "../connection/tickets.ts";
-import { CartoucheError } from "../errors.ts";
+import { CartoucheError, ERROR_CODES, type ErrorCode } from "../errors.ts";
 import type { ThreadLog } from "../logging/logger.ts";
 import { InboxKind } from "../messages/kind.ts";
 import type { Settings } from "../options.ts";
@@ -194,10 +194,7 @@ export class Pool {
         this.#startup = null;
       }
     } else if (report.type === "failed") {
-      const error = new Error(report.message);
-      error.name = report.name;
-      error.stack = report.stack;
-      this.#failedToLoad(worker, error);
+      this.#failedToLoad(worker, rebuildError(report));
     } else if (report.type === "stop") this.#owner.onStopRequested();
   }
 
@@ -278,7 +275,10 @@ export class Pool {
   #freeSeatIfGone(worker: WorkerHandle): void {
     // Where a busy thread cannot be stopped, its exit event says nothing: its `left` word does.
     const isGone = worker.isZombie && !this.#adapter.stopsBusyThreads ? worker.hasLeft : worker.hasExited;
-    if (isGone && this.#buried.delete(worker)) this.#freeSeats.unshift(worker.seat);
+    if (!isGone || !this.#buried.delete(worker)) return;
+    // It may have claimed, announced or taken `armed` after it was declared dead; from here on it does nothing more.
+    this.#io.repairSeat(worker.seat);
+    this.#freeSeats.unshift(worker.seat);
   }
 
   /** Brings the pool back to its lower bound. */
@@ -312,25 +312,29 @@ export class Pool {
 
   #checkBlocked(worker: WorkerHandle, now: number): void {
     const current = worker.current;
+    const item = this.#io.tickets.find(current);
     if (current !== worker.currentSeen) {
       worker.currentSeen = current;
       worker.currentSince = now;
+      worker.currentDeadlineMs = item === null ? this.#settings.deadlineMs : item.deadlineMs;
     }
     if (worker.abortedAt !== 0) {
       if (worker.hasReadAll) worker.abortedAt = 0;
-      else if (now - worker.abortedAt > BLOCKED_LOOP_MS && current === 0) {
+      else if (now - worker.abortedAt > BLOCKED_LOOP_MS && item === null) {
         this.#overran(worker, "its event loop is blocked");
         return;
       }
     }
-    if (current === 0) return;
-    const item = this.#io.tickets.find(current);
-    if (item === null || item.deadlineMs === 0) return;
-    const overrun = now - Math.max(worker.currentSince, item.movedAt) - item.deadlineMs;
+    if (current === 0 || worker.currentDeadlineMs === 0) return;
+    const overrun = now - Math.max(worker.currentSince, item?.movedAt ?? 0) - worker.currentDeadlineMs;
     if (overrun < 0) return;
-    if (item.isGuarded) item.overdue();
-    else if (!item.isOverdue) return;
-    if (item.worker === null || overrun > UNWIND_MS) this.#overran(worker, "its handler did not return in time");
+    if (item !== null) {
+      if (item.isGuarded) item.overdue();
+      else if (!item.isOverdue) return;
+    }
+    // Without an item everything was said about the request, and still its handler runs.
+    const mayUnwind = item === null || item.worker !== null;
+    if (!mayUnwind || overrun > UNWIND_MS) this.#overran(worker, "its handler did not return in time");
   }
 
   #overran(worker: WorkerHandle, why: string): void {
@@ -343,6 +347,10 @@ export class Pool {
     if (worker.current !== 0 || worker.pending > 0) worker.activeAt = now;
     if (settings.minWorkers === settings.maxWorkers || this.size <= settings.minWorkers) return;
     if (now - worker.activeAt < settings.idleTimeoutMs) return;
+    if (this.#io.sockets.some(({ pinnedTo }) => pinnedTo === worker)) {
+      worker.activeAt = now;
+      return;
+    }
     worker.state = WorkerState.Leaving;
     worker.send(InboxKind.Stop, 0, 0, null);
   }
@@ -390,4 +398,11 @@ export class Pool {
   get isEmpty(): boolean {
     return this.#workers.size === 0;
   }
+}
+
+/** The error that a thread reported: the class is ours again if it was, the rest is as it was there. */
+function rebuildError(report: Extract<WorkerReport, { type: "failed" }>): Error {
+  const { name, message, stack, code } = report;
+  const error = code in ERROR_CODES ? new CartoucheError(code as ErrorCode, message) : new Error(message);
+  return Object.assign(error, { name, stack }, code === "" ? undefined : { code });
 }

@@ -52,6 +52,7 @@ export class WorkerHandle implements AttachedWorker {
   /** What `current` said when it was looked at last, and since when it has said so. */
   currentSeen = 0;
   currentSince = 0;
+  currentDeadlineMs = 0;
   /** Since when an abort for a missed deadline waits to be read; 0: none does. */
   abortedAt = 0;
   backlogBytes = 0;

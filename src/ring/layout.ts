@@ -40,7 +40,7 @@
  * |    3 | offset     | first byte in DATA                                                                    |
  * |    4 | length     | bytes in DATA                                                                         |
  *
- * SOCKETS, one for all threads: 4 words per WebSocket or event stream (its "index"):
+ * SOCKETS, one for all threads: 8 words per WebSocket or event stream (its "index"):
  *
  * | word | field      | written by | read by | unit; start                                             |
  * |-----:|------------|------------|---------|---------------------------------------------------------|
@@ -48,6 +48,7 @@
  * |    1 | underway   | all        | all     | octets said by workers and not yet read; 0; may be < 0  |
  * |    2 | buffered   | I/O thread | all     | octets that wait for the client; 0                      |
  * |    3 | kind       | I/O thread | all     | `UpgradeKind` of the socket                             |
+ * |    4 | limit      | I/O thread | all     | senders block while more octets wait; 0 = they never do |
  *
  * CHANNEL, two per worker (inbox, outbox), one producer and one consumer: a control cell pair, then descriptors of
  * 8 words, then bytes in a buffer of their own: see `channel.ts`.
@@ -155,11 +156,12 @@ export function claimSeat(state: number): number {
 /** WebSockets and event streams at a time; memory is only used as far as it is written. */
 export const MAX_SOCKETS = 1 << 18;
 /** Words of a socket in SOCKETS, and their offsets. */
-export const SOCKET_WORDS = 4;
+export const SOCKET_WORDS = 8;
 export const SOCKET_GENERATION = 0;
 export const SOCKET_UNDERWAY = 1;
 export const SOCKET_BUFFERED = 2;
 export const SOCKET_KIND = 3;
+export const SOCKET_LIMIT = 4;
 
 /** Words of a channel's control part, and of a descriptor. */
 export const CHANNEL_TAIL = 0;

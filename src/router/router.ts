@@ -44,7 +44,9 @@ interface Target {
 }
 
 /** Decides about one handshake: how the connection behaves, or a response that refuses it. */
-export type WebSocketAdmission<Data = unknown> = (request: ServerRequest) => WebSocketOptions<Data> | Response;
+export type WebSocketAdmission<Data = unknown> = (
+  request: ServerRequest,
+) => WebSocketOptions<Data> | Response | Promise<WebSocketOptions<Data> | Response>;
 
 /** A router below a prefix. */
 interface MountedRouter {
@@ -62,7 +64,7 @@ const COMMON_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTION
  * Routes requests to handlers. See `docs/routing.md` for the pattern language and the order of matching.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * import { Router } from "@cartouche/cartouche";
  *
  * const router = new Router();
@@ -222,7 +224,7 @@ export class Router implements FetchApp {
    * other GET gets 426 or 400.
    *
    * @param handlers the events; every thread has them, and any thread runs them
-   * @param options how connections behave; a function makes them from the request, or answers itself and returns null
+   * @param options how connections behave; a function makes them from the request, or returns a response instead
    */
   websocket<Pattern extends string, Data = unknown>(
     pattern: Pattern,
@@ -230,10 +232,13 @@ export class Router implements FetchApp {
     options: WebSocketOptions<Data> | WebSocketAdmission<Data> = {},
   ): this {
     const key = registerSocketHandlers(pattern, handlers as WebSocketHandlers);
-    const handler = (request: ServerRequest): HandlerResult => {
-      const chosen = typeof options === "function" ? options(request) : options;
+    const admit = (request: ServerRequest, chosen: WebSocketOptions<Data> | Response): HandlerResult => {
       if (chosen instanceof Response) return chosen;
       upgradeWith(request, chosen as WebSocketOptions, key);
+    };
+    const handler = (request: ServerRequest): Result => {
+      const chosen = typeof options === "function" ? options(request) : options;
+      return chosen instanceof Promise ? chosen.then((made) => admit(request, made)) : admit(request, chosen);
     };
     return this.add("GET", pattern, handler as unknown as Handler<PathParams<Pattern>>);
   }

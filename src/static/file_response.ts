@@ -70,7 +70,7 @@ const WHOLE_BYTES = 64 * 1024;
  * @param path a path, or a file: URL
  * @returns the answer: 200, 206, 304, 404, 405, 412, 416, or 403 and 503 when the system refuses
  * @example
- * ```ts
+ * ```ts ignore
  * import { fileResponse, Router } from "@cartouche/cartouche";
  *
  * const router = new Router();

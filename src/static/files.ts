@@ -67,7 +67,7 @@ const ALL_CODINGS: readonly PrecompressedCoding[] = ["br", "zstd", "gzip"];
  *   import.meta.url)`
  * @throws CartoucheError `ERR_OPTION` for options that cannot work
  * @example
- * ```ts
+ * ```ts ignore
  * import { files, Router } from "@cartouche/cartouche";
  *
  * const router = new Router();

@@ -85,12 +85,15 @@ export class FileStore implements UploadStore {
       await commitRecord(this.#fs, paths, NEW_TOKEN, record, nowMs);
       await (await this.#fs.open(paths.data, "wx")).close();
       await this.#fs.syncFolder(paths.folder);
+      // The time to live begins when the client can know of the upload, not while the disk is busy with it.
+      const touchedMs = this.#now();
+      await this.#fs.setModifiedMs(paths.json, touchedMs);
+      return infoOf(upload.id, record, 0, touchedMs);
     } catch (error) {
       await unlinkIfThere(this.#fs, paths.data).catch(() => {});
       await unlinkIfThere(this.#fs, paths.json).catch(() => {});
       throw error;
     }
-    return infoOf(upload.id, record, 0, nowMs);
   }
 
   async read(id: string): Promise<UploadInfo | null> {

@@ -92,7 +92,7 @@ export interface BlockingSource {
  * @throws MultipartError for a form that is malformed or too large; CartoucheError `ERR_STORAGE_FULL` or
  *   `ERR_STORAGE` when the disk refuses; what the source throws. No file is left in any of these cases.
  * @example
- * ```ts
+ * ```ts ignore
  * import { Router, spoolForm } from "@cartouche/cartouche";
  *
  * const router = new Router();

@@ -39,7 +39,7 @@ export interface TusApp {
  * Makes an upload server.
  * @throws CartoucheError ERR_OPTION
  * @example
- * ```ts
+ * ```ts ignore
  * const uploads = tus({ store: new FileStore("./uploads"), maxSizeBytes: 2 ** 32 });
  * export default { fetch: (request: Request) => uploads.fetch(request) };
  * ```

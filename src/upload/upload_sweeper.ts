@@ -9,6 +9,12 @@
 import { clearInterval, setInterval } from "node:timers";
 import type { UploadService } from "./upload_service.ts";
 
+/**
+ * Least age of a leftover that is removed, in milliseconds: a quarter of an hour. A file of a living request is touched
+ * far more often, also on a disk that takes its time to sync.
+ */
+const LEFTOVER_MS = 900_000;
+
 /** Looks for expired uploads at intervals. */
 export class UploadSweeper {
   readonly #service: UploadService;
@@ -51,7 +57,7 @@ export class UploadSweeper {
       }
     }
     for (const id of this.#finished) if (!seen.has(id)) this.#finished.delete(id);
-    if (expireMs > 0) await store.removeLeftovers(expireMs);
+    if (expireMs > 0) await store.removeLeftovers(Math.max(expireMs, LEFTOVER_MS));
     return removed;
   }
 
@@ -72,7 +78,7 @@ export class UploadSweeper {
     const { store, expireMs } = this.#service.settings;
     const info = await store.read(id);
     if (info === null) {
-      if (expireMs > 0) await store.removeBroken(id, expireMs);
+      if (expireMs > 0) await store.removeBroken(id, Math.max(expireMs, LEFTOVER_MS));
       return false;
     }
     if (this.#service.expiresMs(info) === Infinity && info.finished && info.notified) {

@@ -2,8 +2,9 @@
  * A batch of events of one WebSocket in the hands of this worker.
  * Runs on: worker; runtime API: none
  *
- * The events run one after another; each is awaited before the next begins. Every event that is through is told to the
- * I/O thread, so that after a death it is known which one was under way.
+ * The events run one after another; each is awaited before the next begins. The I/O thread is told each time before one
+ * begins, with the connection's data if the last one changed it, so that after a death it is known which one was under
+ * way (`connection/socket_dispatch.ts`).
  */
 import { CartoucheError } from "../errors.ts";
 import { OutboxKind } from "../messages/kind.ts";
@@ -13,8 +14,8 @@ import { inflateMessage, EMPTY_WINDOW, slideWindow } from "../websocket/permessa
 import { advanceUtf8, UTF8_COMPLETE } from "../websocket/utf8.ts";
 import { BodyReader, type BodySource } from "./body_reader.ts";
 import type { Job } from "./job.ts";
-import type { Outbox } from "./outbox.ts";
-import type { SocketPort } from "../messages/socket_port.ts";
+import { type Outbox, StoppedError } from "./outbox.ts";
+import type { WorkerSocketPort } from "./socket_port.ts";
 import { ServerWebSocket, SocketState, type WebSocketHandlers } from "./web_socket.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -23,7 +24,9 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** What a job takes from its thread. */
 export interface SocketJobHost {
   readonly outbox: Outbox;
-  readonly port: SocketPort;
+  readonly port: WorkerSocketPort;
+  /** This thread was declared dead: it must begin with nothing more. */
+  readonly isDead: boolean;
   handlersOf(key: string): WebSocketHandlers | undefined;
   socketHandlerFailed(message: string, error: unknown): void;
   waitForInbox(): void;
@@ -44,6 +47,8 @@ export class SocketJob implements Job, BodySource {
   readonly #handlers: WebSocketHandlers;
   #inflateWindow: Uint8Array;
   #hasNewWindow = false;
+  /** A message broke the protocol: those behind it are not told. */
+  #isFaulted = false;
 
   constructor(host: SocketJobHost, ticket: number, bytes: Uint8Array, at: number) {
     this.ticket = ticket;
@@ -82,21 +87,29 @@ export class SocketJob implements Job, BodySource {
     const { events } = this.#batch;
     for (let i = start; i < events.length; i++) {
       const result = this.#guarded(events[i] as SocketEventRecord);
-      if (result !== undefined) {
-        return result.then(() => {
-          this.#progress(i + 1);
-          return this.#from(i + 1);
-        });
-      }
-      this.#progress(i + 1);
+      if (result !== undefined) return result.then(() => this.#mayGoOn(i + 1) ? this.#from(i + 1) : undefined);
+      if (!this.#mayGoOn(i + 1)) return undefined;
     }
     this.#end();
     return undefined;
   }
 
-  #progress(finished: number): void {
-    if (finished < this.#batch.events.length) {
-      this.#host.outbox.about(OutboxKind.SocketProgress, this.ticket, 0, 0, NOTHING, finished);
+  /** Tells how many events are through. @returns whether the next may begin */
+  #mayGoOn(finished: number): boolean {
+    if (finished === this.#batch.events.length) return true;
+    const data = this.#changedData();
+    const hasData = data === null ? 0 : 1;
+    this.#host.outbox.about(OutboxKind.SocketProgress, this.ticket, 0, hasData, data ?? NOTHING, finished);
+    // After it was told: the I/O thread, which looks in the other order, has heard of it or has set the word.
+    return !this.#host.isDead;
+  }
+
+  #changedData(): Uint8Array | null {
+    try {
+      return this.#state.changedData();
+    } catch (error) {
+      this.#failed(error);
+      return null;
     }
   }
 
@@ -112,6 +125,8 @@ export class SocketJob implements Job, BodySource {
   }
 
   #failed(error: unknown): void {
+    // Nobody hears this thread any more.
+    if (error instanceof StoppedError) return;
     this.#host.socketHandlerFailed("a WebSocket handler failed", error);
     this.#socket.close(CLOSE_CODE.internalError, "A handler failed");
   }
@@ -124,6 +139,7 @@ export class SocketJob implements Job, BodySource {
         return handlers.open?.(socket);
       case SocketEvent.Text:
       case SocketEvent.Binary:
+      case SocketEvent.Passed:
         return this.body === null ? this.#message(event, event.bytes) : this.#largeMessage(event, this.body);
       case SocketEvent.Ping:
         return handlers.ping?.(socket, event.bytes.slice());
@@ -132,7 +148,7 @@ export class SocketJob implements Job, BodySource {
       case SocketEvent.Drain:
         return handlers.drain?.(socket);
       case SocketEvent.Error:
-        return handlers.error?.(socket, new CartoucheError("ERR_SOCKET", decoder.decode(event.bytes)));
+        return handlers.error?.(socket, errorOf(event));
       default:
         return handlers.close?.(socket, event.a, decoder.decode(event.bytes));
     }
@@ -143,6 +159,7 @@ export class SocketJob implements Job, BodySource {
   }
 
   #message(event: SocketEventRecord, payload: Uint8Array): unknown {
+    if (this.#isFaulted) return undefined;
     let bytes = payload;
     if (event.a === 1) {
       const inflated = this.#inflate(payload, event.kind === SocketEvent.Text);
@@ -152,6 +169,7 @@ export class SocketJob implements Job, BodySource {
       // The payload lies in memory shared with other requests of this thread.
       bytes = event.kind === SocketEvent.Text ? payload : payload.slice();
     }
+    if (event.kind === SocketEvent.Passed) return undefined;
     const message = event.kind === SocketEvent.Text ? decoder.decode(bytes) : bytes;
     return this.#handlers.message?.(this.#socket, message);
   }
@@ -168,7 +186,8 @@ export class SocketJob implements Job, BodySource {
       : null;
     if (fault !== null || typeof plain === "string") {
       const { code, reason } = closeForFault(fault ?? "inflate-corrupt");
-      this.#host.port.close(this.#batch.index, this.#batch.generation, code, reason);
+      this.#isFaulted = true;
+      this.#host.port.fail(this.#batch.index, this.#batch.generation, code, reason);
       return null;
     }
     if (keeps) {
@@ -180,14 +199,8 @@ export class SocketJob implements Job, BodySource {
 
   #end(): void {
     this.#state.isActive = false;
-    let data: Uint8Array | null = null;
-    try {
-      data = this.#state.changedData();
-    } catch (error) {
-      this.#failed(error);
-    }
     const result = encodeBatchResult({
-      data,
+      data: this.#changedData(),
       inflateWindow: this.#hasNewWindow ? this.#inflateWindow : null,
       deflateWindow: this.#state.hasNewWindow ? this.#state.deflateWindow : null,
     });
@@ -195,6 +208,11 @@ export class SocketJob implements Job, BodySource {
     this.#host.outbox.about(OutboxKind.SocketDone, this.ticket, 0, 0, result, 0);
     this.#host.jobDone(this);
   }
+}
+
+/** The error that a handler gets. */
+function errorOf({ a, bytes }: SocketEventRecord): CartoucheError {
+  return new CartoucheError(a === 1 ? "ERR_WORKER" : "ERR_SOCKET", decoder.decode(bytes));
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -3,15 +3,17 @@
  * Runs on: worker; runtime API: none
  *
  * Whether a socket is there and how much waits for its client stands in shared memory, so the answer of `send` is
- * known at once; the octets go through this worker's outbox.
+ * known at once; the octets go through this worker's outbox. Where the socket's owner wants it so, a sender blocks
+ * while too much waits for the client.
  */
-import { OutboxKind } from "../messages/kind.ts";
+import { MAX_RECORD_BYTES, OutboxKind, SendFlag } from "../messages/kind.ts";
 import { encodePublish, encodeSubscribe, type PublishMessage } from "../messages/socket_message.ts";
 import type { SendStatus, SocketPort } from "../messages/socket_port.ts";
 import {
   SOCKET_BUFFERED,
   SOCKET_GENERATION,
   SOCKET_KIND,
+  SOCKET_LIMIT,
   SOCKET_UNDERWAY,
   SOCKET_WORDS,
   type SharedRing,
@@ -48,21 +50,39 @@ export class WorkerSocketPort implements SocketPort {
 
   send(index: number, generation: number, bytes: Uint8Array): SendStatus {
     if (this.kindOf(index, generation) === 0) return "closed";
-    Atomics.add(this.#words, index * SOCKET_WORDS + SOCKET_UNDERWAY, bytes.length);
-    this.#outbox.about(OutboxKind.SocketSend, 0, index, generation, bytes, 0);
-    return Atomics.load(this.#words, index * SOCKET_WORDS + SOCKET_BUFFERED) > 0 ? "backpressure" : "queued";
+    const at = index * SOCKET_WORDS;
+    const limit = Atomics.load(this.#words, at + SOCKET_LIMIT);
+    if (limit > 0) this.#waitForRoom(index, generation, limit);
+    const flags = limit > 0 ? SendFlag.Waited : 0;
+    // Counted record by record: a thread that dies in the middle leaves little behind that is never taken off again.
+    for (let start = 0; start < bytes.length; start += MAX_RECORD_BYTES) {
+      const end = Math.min(bytes.length, start + MAX_RECORD_BYTES);
+      const isLast = end === bytes.length;
+      Atomics.add(this.#words, at + SOCKET_UNDERWAY, end - start);
+      const piece = start === 0 && isLast ? bytes : bytes.subarray(start, end);
+      this.#outbox.about(OutboxKind.SocketSend, 0, index, generation, piece, isLast ? flags : SendFlag.More);
+    }
+    if (this.kindOf(index, generation) === 0) return "closed";
+    return Atomics.load(this.#words, at + SOCKET_BUFFERED) > 0 ? "backpressure" : "queued";
   }
 
-  waitForRoom(index: number, generation: number, limit: number): void {
-    const at = index * SOCKET_WORDS;
-    while (this.buffered(index, generation) > limit) {
+  /** Blocks until no more than `limit` octets wait for the client, or it is gone. */
+  #waitForRoom(index: number, generation: number, limit: number): void {
+    const at = index * SOCKET_WORDS + SOCKET_BUFFERED;
+    // What is under way need not be counted: the outbox bounds it, and the count may be off after a thread's death.
+    for (let waits = Atomics.load(this.#words, at); waits > limit; waits = Atomics.load(this.#words, at)) {
+      if (this.kindOf(index, generation) === 0) return;
       this.#outbox.ringNow();
-      Atomics.wait(this.#words, at + SOCKET_BUFFERED, Atomics.load(this.#words, at + SOCKET_BUFFERED), RECHECK_MS);
+      Atomics.wait(this.#words, at, waits, RECHECK_MS);
     }
   }
 
   close(index: number, generation: number, code: number, reason: string): void {
     this.#outbox.about(OutboxKind.SocketClose, 0, index, generation, encoder.encode(reason), code);
+  }
+
+  fail(index: number, generation: number, code: number, reason: string): void {
+    this.#outbox.about(OutboxKind.SocketFail, 0, index, generation, encoder.encode(reason), code);
   }
 
   terminate(index: number, generation: number): void {

@@ -11,6 +11,7 @@
  * a worker with such requests leaves new ones to a worker that has none, if one sleeps, and wakes it.
  */
 import { setImmediate } from "node:timers";
+import { CartoucheError } from "../errors.ts";
 import type { HandlerResult } from "../handler.ts";
 import { dateField } from "../http/date_field.ts";
 import { BODY_WINDOW_BYTES, InboxKind, RingKind } from "../messages/kind.ts";
@@ -40,7 +41,7 @@ import type { EventStream } from "./event_stream.ts";
 import type { Job } from "./job.ts";
 import { ServerRequest } from "./request.ts";
 import { SocketJob, type SocketJobHost } from "./socket_job.ts";
-import { socketId, type SocketPort } from "../messages/socket_port.ts";
+import { socketId } from "../messages/socket_port.ts";
 import { WorkerSocketPort } from "./socket_port.ts";
 import { socketHandlers } from "./socket_registry.ts";
 import type { UpgradeHost } from "./upgrade.ts";
@@ -80,7 +81,7 @@ export interface ErrorSink {
 export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, SocketJobHost {
   readonly compress: boolean;
   readonly outbox: Outbox;
-  readonly port: SocketPort;
+  readonly port: WorkerSocketPort;
   readonly #consumer: RequestConsumer;
   readonly #inbox: ChannelConsumer;
   readonly #parking: Parking;
@@ -98,8 +99,10 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   readonly #onDone = (call: Call): void => this.jobDone(call);
   /** Event streams that this thread opened and that are still there, by id. */
   readonly #streams = new Map<number, EventStream>();
-  /** What the I/O thread said about a request that became a socket. */
-  #opened: { readonly ticket: number; readonly index: number; readonly generation: number } | null = null;
+  /** Ids of streams whose clients left before `watchStream` could be called. */
+  readonly #goneEarly = new Set<number>();
+  /** What the I/O thread said about requests that became sockets, by ticket, until it is fetched. */
+  readonly #opened = new Map<number, { readonly index: number; readonly generation: number }>();
   /** The request whose handler runs synchronously now. */
   #running: Job | null = null;
   #pending = 0;
@@ -237,7 +240,11 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     this.#running = job;
     const isTimed = this.#service > SLOW_SERVICE_US || (this.#count++ & 15) === 0;
     const begun = isTimed ? performance.now() : 0;
-    void job.run();
+    try {
+      void job.run();
+    } catch (error) {
+      if (!(error instanceof StoppedError)) throw error;
+    }
     if (isTimed) this.#measure((performance.now() - begun) * 1000);
     this.#running = before;
     return job.done ? null : job;
@@ -343,7 +350,8 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
           break;
         }
         case InboxKind.SocketOpened:
-          this.#opened = { ticket: inbox.ticket, index: inbox.connection, generation: inbox.a };
+          // One that was given up meanwhile waits for nothing.
+          if (call !== undefined) this.#opened.set(inbox.ticket, { index: inbox.connection, generation: inbox.a });
           break;
         case InboxKind.StreamClosed:
           this.#streamClosed(socketId(inbox.connection, inbox.a));
@@ -374,26 +382,36 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     return this;
   }
 
+  get isDead(): boolean {
+    return this.#isDead();
+  }
+
   handlersOf(key: string): WebSocketHandlers | undefined {
     return socketHandlers(key);
   }
 
   requestSocket(call: Call, message: Uint8Array): { readonly index: number; readonly generation: number } | null {
+    this.#opened.delete(call.ticket);
     call.becomeSocket(message);
     // The I/O thread answers within one turn of its loop.
-    while (this.#opened?.ticket !== call.ticket && call.aborted === 0) this.waitForInbox();
-    const opened = this.#opened;
-    this.#opened = null;
-    return opened === null || opened.generation === 0 ? null : opened;
+    while (!this.#opened.has(call.ticket) && call.aborted === 0) this.waitForInbox();
+    const opened = this.#opened.get(call.ticket);
+    this.#opened.delete(call.ticket);
+    return opened === undefined || opened.generation === 0 ? null : opened;
   }
 
   watchStream(stream: EventStream): void {
     this.#streams.set(stream.id, stream);
+    // The handler has not had the time to set its onclose.
+    if (this.#goneEarly.delete(stream.id)) setImmediate(() => this.#streamClosed(stream.id));
   }
 
   #streamClosed(id: number): void {
     const stream = this.#streams.get(id);
-    if (stream === undefined) return;
+    if (stream === undefined) {
+      this.#goneEarly.add(id);
+      return;
+    }
     this.#streams.delete(id);
     try {
       stream.onclose?.();
@@ -434,7 +452,8 @@ function isThenable(value: unknown): value is PromiseLike<HandlerResult> {
 
 /** The status for an error that is the client's doing; 0: it is not. */
 function peerStatus(error: unknown): number {
-  if (typeof error !== "object" || error === null || !("code" in error)) return 0;
+  // The class and not the code alone: other libraries have an ERR_TIMEOUT too, and theirs is the handler's failure.
+  if (!(error instanceof CartoucheError)) return 0;
   switch (error.code) {
     case "ERR_BODY_TOO_LARGE":
       return 413;

@@ -5,6 +5,7 @@
  * RFC 6455 section 4.2, RFC 7692 section 7, HTML standard section 9.2. The head of the response is made here; the I/O
  * thread sends it when it is this response's turn, takes the connection over, and says under which id it is known.
  */
+import { CartoucheError } from "../errors.ts";
 import { responseHead } from "../http/response_head.ts";
 import type { DeflateParameters, SocketSettings } from "../messages/socket_message.ts";
 import { encodeUpgrade, eventBit, SocketEvent, UpgradeKind } from "../messages/socket_message.ts";
@@ -36,7 +37,10 @@ export interface WebSocketOptions<Data = unknown> {
   readonly slowClient?: "close" | "wait";
   /** A ping after this much silence, ms; another one without an answer cuts the connection. Default 30,000; 0: never. */
   readonly pingIntervalMs?: number;
-  /** Silence after which the connection is closed with 1001, ms. Default 0: never. */
+  /**
+   * Time without a message or ping of the client after which it is closed with 1001, ms. Default 0: never. Its answers
+   * to the server's pings do not count.
+   */
   readonly idleTimeoutMs?: number;
   /** "worker": all events run on the thread that accepted it, and its death closes it with 1011. Default "any". */
   readonly affinity?: "any" | "worker";
@@ -56,6 +60,8 @@ const DEFAULT_MESSAGE_BYTES = 1_048_576;
 const DEFAULT_BUFFERED_BYTES = 1_048_576;
 const DEFAULT_PING_MS = 30_000;
 const DEFAULT_COMMENT_MS = 15_000;
+/** The largest value of an option: it may stand in a 32-bit word. */
+const MAX_OPTION = 0x7fffffff;
 const NOTHING = new Uint8Array(0);
 
 /** What upgrading takes from the thread around it. */
@@ -107,11 +113,11 @@ export function upgradeWebSocket(
     key,
     events: eventsOf(host.handlersOf(key) ?? {}),
     isPinned: options.affinity === "worker",
-    maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
-    maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES,
+    maxMessageBytes: whole("maxMessageBytes", options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES, 1),
+    maxBufferedBytes: whole("maxBufferedBytes", options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES, 1),
     waitsForSlow: options.slowClient === "wait",
-    pingIntervalMs: options.pingIntervalMs ?? DEFAULT_PING_MS,
-    idleTimeoutMs: options.idleTimeoutMs ?? 0,
+    pingIntervalMs: whole("pingIntervalMs", options.pingIntervalMs ?? DEFAULT_PING_MS, 0),
+    idleTimeoutMs: whole("idleTimeoutMs", options.idleTimeoutMs ?? 0, 0),
     deflates: accepted.deflate !== undefined,
     protocol: accepted.protocol ?? "",
     deflate: parametersOf(accepted.deflate, deflate),
@@ -128,7 +134,7 @@ export function upgradeWebSocket(
   return place === null ? null : new WebSocketHandle(host.port, socketId(place.index, place.generation));
 }
 
-/** Makes a request an event stream; null: the client is gone. */
+/** Makes a request an event stream; null: the client is gone, or it was a HEAD request and is answered. */
 export function openEventStream(
   host: UpgradeHost,
   request: ServerRequest,
@@ -142,6 +148,12 @@ export function openEventStream(
     if (at >= 0 && at % 2 === 0) fields[at + 1] = value;
     else fields.push(name, value);
   });
+  if (request.method === "HEAD") {
+    const lines: [string, string][] = [];
+    for (let i = 0; i + 1 < fields.length; i += 2) lines.push([fields[i] as string, fields[i + 1] as string]);
+    request.stream(200, lines).end();
+    return null;
+  }
   const facts = { isHttp11, keepAlive: false, isHead: false };
   const head = responseHead(facts, 200, "", fields, -1, host.date());
   const settings: SocketSettings = {
@@ -149,9 +161,9 @@ export function openEventStream(
     events: 0,
     isPinned: false,
     maxMessageBytes: 0,
-    maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES,
+    maxBufferedBytes: whole("maxBufferedBytes", options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES, 1),
     waitsForSlow: false,
-    pingIntervalMs: options.commentIntervalMs ?? DEFAULT_COMMENT_MS,
+    pingIntervalMs: whole("commentIntervalMs", options.commentIntervalMs ?? DEFAULT_COMMENT_MS, 0),
     idleTimeoutMs: 0,
     deflates: false,
     protocol: "",
@@ -171,6 +183,12 @@ export function openEventStream(
   const stream = new EventStream(host.port, id, request.header("last-event-id") ?? "");
   host.watchStream(stream);
   return stream;
+}
+
+/** Checks an option. */
+function whole(name: string, value: number, min: number): number {
+  if (Number.isInteger(value) && value >= min && value <= MAX_OPTION) return value;
+  throw new CartoucheError("ERR_OPTION", `${name} is ${value}; it must be a whole number from ${min} to ${MAX_OPTION}`);
 }
 
 /** Which events somebody listens to; others are never sent to a worker. */

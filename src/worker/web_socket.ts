@@ -20,7 +20,7 @@ import {
 } from "../messages/socket_port.ts";
 
 /** A message: text, or bytes. */
-export type WebSocketMessage = string | Uint8Array | ArrayBuffer;
+export type WebSocketMessage = string | ArrayBufferView | ArrayBufferLike;
 
 /** How a message is sent. */
 export interface SendOptions {
@@ -37,7 +37,10 @@ export interface WebSocketHandlers<Data = unknown> {
   pong?(socket: ServerWebSocket<Data>, payload: Uint8Array): void | Promise<void>;
   /** The client has taken what waited for it. */
   drain?(socket: ServerWebSocket<Data>): void | Promise<void>;
-  /** A fault of the client, a lost connection (then `close` follows), or a thread that died with one of its messages. */
+  /**
+   * `ERR_SOCKET`: a fault of the client or a lost connection; `close` follows. `ERR_WORKER`: a thread died while it
+   * ran an event of this connection, which counts as handled and is not run again; the connection goes on.
+   */
   error?(socket: ServerWebSocket<Data>, error: CartoucheError): void | Promise<void>;
   /** The last event. 1005: without a code; 1006: without a closing handshake. */
   close?(socket: ServerWebSocket<Data>, code: number, reason: string): void | Promise<void>;
@@ -55,6 +58,7 @@ export class WebSocketHandle {
   protected readonly port: SocketPort;
   protected readonly index: number;
   protected readonly generation: number;
+  #isClosing = false;
 
   /** Made by `server.socket(id)`. */
   constructor(port: SocketPort, id: number) {
@@ -66,7 +70,7 @@ export class WebSocketHandle {
 
   /** Whether messages can still be sent. */
   get isOpen(): boolean {
-    return this.port.kindOf(this.index, this.generation) === UpgradeKind.WebSocket;
+    return !this.#isClosing && this.port.kindOf(this.index, this.generation) === UpgradeKind.WebSocket;
   }
 
   /** Octets that are on their way to the client. */
@@ -99,6 +103,7 @@ export class WebSocketHandle {
    */
   close(code = 1000, reason = ""): void {
     encodeClosePayload(code, reason);
+    this.#isClosing = true;
     this.port.close(this.index, this.generation, code, reason);
   }
 
@@ -122,6 +127,7 @@ export class WebSocketHandle {
   }
 
   protected sendFrame(opcode: Opcode, payload: Uint8Array, isCompressed: boolean): SendStatus {
+    if (!this.isOpen) return "closed";
     const frame = new Uint8Array(frameBytes(payload.length));
     writeFrame(frame, 0, opcode, payload, isCompressed);
     return this.port.send(this.index, this.generation, frame);
@@ -151,7 +157,7 @@ export class SocketState {
   hasNewWindow = false;
   /** The batch is being handled: its end will carry the windows home. */
   isActive = true;
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array;
   #data: unknown;
   #isRead = false;
 
@@ -173,11 +179,12 @@ export class SocketState {
     this.#data = value;
   }
 
-  /** The data if it changed, serialized; null: it is what it was. */
+  /** The data if it changed since the last call, serialized; null: it is what it was. */
   changedData(): Uint8Array | null {
     if (!this.#isRead) return null;
     const bytes = encodeData(this.#data);
     if (bytes.length === this.#bytes.length && bytes.every((octet, at) => octet === this.#bytes[at])) return null;
+    this.#bytes = bytes;
     return bytes;
   }
 }
@@ -230,8 +237,8 @@ export class ServerWebSocket<Data = unknown> extends WebSocketHandle {
   }
 
   override send(message: WebSocketMessage, options: SendOptions = {}): SendStatus {
+    if (!this.isOpen) return "closed";
     const { settings } = this.#state;
-    if (settings.waitsForSlow) this.port.waitForRoom(this.index, this.generation, settings.maxBufferedBytes);
     const payload = bytesOf(message);
     const opcode = typeof message === "string" ? OPCODE.text : OPCODE.binary;
     const deflate = settings.deflate;
@@ -255,7 +262,10 @@ const EMPTY = new Uint8Array(0);
 
 function bytesOf(message: WebSocketMessage): Uint8Array {
   if (typeof message === "string") return encoder.encode(message);
-  return message instanceof Uint8Array ? message : new Uint8Array(message);
+  if (message instanceof Uint8Array) return message;
+  if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
+  throw new CartoucheError("ERR_SOCKET", `a message is a string or bytes; it is ${typeof message}`);
 }
 
 function controlPayload(message: WebSocketMessage): Uint8Array {

@@ -3,7 +3,8 @@
  * Runs on: any; runtime API: none
  *
  * Content is durable after `datasync` of its file, names after `syncFolder` of their folder. A power cut keeps of the
- * rest what `Loss` says: nothing, everything (that is what SIGKILL does), or some of it, by a seed.
+ * rest what `Loss` says: nothing, everything (that is what SIGKILL does), or some of it, by a seed. An eager one writes
+ * content back at once, as a kernel may at any time: then only what cuts a file back needs `datasync`.
  */
 import { dirname } from "node:path";
 import type { StoreFile, StoreFs } from "../../src/upload/store_fs.ts";
@@ -33,6 +34,7 @@ export interface Fault {
 /** A file system in memory. */
 export class MemoryFs implements StoreFs {
   readonly #now: () => number;
+  readonly #eager: boolean;
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #fault: Fault | null = null;
@@ -40,8 +42,9 @@ export class MemoryFs implements StoreFs {
   /** The calls so far; their names for messages. */
   readonly steps: string[] = [];
 
-  constructor(now: () => number) {
+  constructor(now: () => number, eager = false) {
     this.#now = now;
+    this.#eager = eager;
   }
 
   /** Plans a fault. */
@@ -173,6 +176,7 @@ export class MemoryFs implements StoreFs {
           content.set(inode.content);
           content.set(bytes.subarray(0, length), position);
           inode.content = content;
+          if (this.#eager) inode.durable = content.slice();
         };
         return this.#step("write", () => put(bytes.length), () => put(bytes.length >> 1));
       },

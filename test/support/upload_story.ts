@@ -78,14 +78,20 @@ export async function tellUploadStory(fetch: Fetch, note: (promise: UploadPromis
 
   const plain = await create("plain", { "upload-length": "30", "upload-metadata": "name cGxhaW4=" });
   await append("plain", plain, 0, 10);
-  await append("plain", plain, 10, 20, sumOf(UPLOADS.plain.subarray(10, 20)));
-  const wrong = await patch(fetch, plain, 20, { chunks: [bytesOf("wrong")] }, sumOf(bytesOf("right")));
+  const sum = sumOf(bytesOf("right"));
+  const wrong = await patch(fetch, plain, 10, { chunks: [bytesOf("wrong")] }, sum);
   if (wrong.status !== 460) throw new Error(`A wrong checksum was answered ${wrong.status}`);
   await look("plain", plain);
-  const sum = sumOf(bytesOf("never confirmed"));
-  await patch(fetch, plain, 20, { chunks: [bytesOf("never")], announced: 9, cut: true }, sum);
+  await append("plain", plain, 10, 18, sumOf(UPLOADS.plain.subarray(10, 18)));
+  await patch(fetch, plain, 18, { chunks: [bytesOf("never")], announced: 9, cut: true }, sum);
+  await look("plain", plain);
+  await append("plain", plain, 18, 20);
   await look("plain", plain);
   await patch(fetch, plain, 20, { chunks: [UPLOADS.plain.subarray(20, 24)], announced: 10, cut: true });
+  const offset = await look("plain", plain);
+  const excess = { chunks: [UPLOADS.plain.subarray(offset, offset + 3), bytesOf("too much")], chunked: true };
+  const tooMuch = await patch(fetch, plain, offset, excess);
+  if (tooMuch.status !== 413) throw new Error(`Too much was answered ${tooMuch.status}`);
   await append("plain", plain, await look("plain", plain), 30);
 
   const deferred = await create("deferred", { "upload-defer-length": "1" });

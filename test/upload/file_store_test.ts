@@ -335,6 +335,25 @@ test("Sweeps at the same time remove each expired upload once and no finished on
     assert.deepEqual(sweepers.flatMap(({ errors }) => errors), []);
   }));
 
+test("A sweep looks again once it holds the upload", () =>
+  withBench(async (bench) => {
+    const url = await bench.create(5);
+    let nowMs = Date.now();
+    const now = () => nowMs;
+    const store = new FileStore(bench.folder, { now });
+    // A request comes between the first look and the lock.
+    const acquire = store.acquire.bind(store);
+    store.acquire = async (id, options) => {
+      await store.touch(id);
+      return await acquire(id, options);
+    };
+    const again = bench.restarted({ store, now, expireMs: 1000 });
+    nowMs += 10_001;
+    assert.equal(await again.app.sweep(), 0);
+    assert.equal(bench.text(url), "");
+    again.app.close();
+  }));
+
 test("A sweep removes what killed processes left behind", () =>
   withBench(async (bench) => {
     const url = await bench.create(5);
@@ -347,7 +366,7 @@ test("A sweep removes what killed processes left behind", () =>
     fs.writeFileSync(join(state, `${"8".repeat(32)}.lock`, "1"), "");
     await bench.app.sweep();
     assert.equal(fs.readdirSync(state).length, 5 + 0, "young ones may be in use");
-    const later = { now: () => Date.now() + 10_000 };
+    const later = { now: () => Date.now() + 1_000_000 };
     const again = bench.restarted({ expireMs: 1000, ...later }, later);
     await again.app.sweep();
     assert.deepEqual(bench.names(), []);

@@ -105,6 +105,7 @@ export class Process {
 }
 
 const NO_WORDS = new Int32Array(0);
+const buffers = new Map<number, Uint8Array>();
 
 /** What processes have touched a word, as bit sets; kept over all executions of an exploration. */
 export class Sharing {
@@ -150,10 +151,17 @@ export class Machine {
 
   /** A buffer whose words have numbers. */
   buffer(bytes: number): ModelBuffer {
-    const buffer = new ArrayBuffer(bytes) as ModelBuffer;
-    buffer.base = this.#words;
+    const base = this.#words;
     this.#words += bytes >>> 2;
-    return buffer;
+    // The same buffers serve all executions: making one costs more than a short execution.
+    let view = buffers.get(base * 0x100000 + bytes);
+    if (view === undefined) {
+      const buffer = new ArrayBuffer(bytes) as ModelBuffer;
+      buffer.base = base;
+      view = new Uint8Array(buffer);
+      buffers.set(base * 0x100000 + bytes, view);
+    } else view.fill(0);
+    return view.buffer as ModelBuffer;
   }
 
   add(name: string, steps: Steps): Process {
@@ -372,6 +380,12 @@ export const Model = {
   /** What the I/O thread waits for in the background; the scenario calls it back. */
   bells: [] as { readonly resolved: boolean }[],
 
+  /** Stands in for whatever takes no part in the protocol: may be called and asked for anything, and does nothing. */
+  inert: makeInert(),
+
+  /** A class whose instances have every property: inert, unless it is there. */
+  Inert: makeInertClass(),
+
   /** What `turnEventLoop` returns. */
   turn: Symbol("turn"),
 
@@ -380,6 +394,25 @@ export const Model = {
     return current as Process;
   },
 };
+
+function makeInert(): unknown {
+  const inert: unknown = new Proxy(function () {}, {
+    get: (_target, name) => typeof name === "symbol" || name === "throw" ? undefined : inert,
+    apply: () => undefined,
+    construct: () => inert as object,
+  });
+  return inert;
+}
+
+function makeInertClass(): new () => object {
+  class Inert {}
+  const isInternal = (name: string | symbol): boolean => typeof name === "symbol" || name === "throw";
+  Object.setPrototypeOf(
+    Inert.prototype,
+    new Proxy({}, { get: (_target, name) => isInternal(name) ? undefined : Model.inert }),
+  );
+  return Inert;
+}
 
 /** An iterator that is at its end. */
 class Finished implements Iterator<unknown> {

@@ -6,6 +6,7 @@
  * with the bytes that belong to it; nobody sleeps for ever while there is work; in the end no slot is lost and
  * everybody sleeps so that he can be woken.
  */
+import { InboxKind, OutboxKind } from "../../../src/messages/kind.ts";
 import { buildOn, Machine, Model, type Process, type Sharing, type Steps } from "./machine.ts";
 import type { World } from "./explorer.ts";
 import type { HandleSide, IoSide, PoolSide, RecordSide } from "./sides.ts";
@@ -45,10 +46,6 @@ export interface Scenario {
 }
 
 const ANSWERED = { worker: "answered", lost: "lost", shed: "shed" } as const;
-const CREDIT = 5;
-const STOP = 6;
-const RESPONSE = 1;
-const TAKEN = 2;
 const MAX_STANDSTILLS = 3;
 const SLOW_US = 100;
 
@@ -212,13 +209,13 @@ export class ScenarioWorld implements World {
     } else if (event === "tell") {
       this.#isTold = true;
       handle.state = 2;
-      yield* handle.send(STOP, 0, 0, null);
+      yield* handle.send(InboxKind.Stop, 0, 0, null);
     } else if (event === "shed") {
       this.#hasShed = true;
       yield* this.#io.shed();
     } else if (event === "send") {
       this.#toSend--;
-      yield* handle.send(CREDIT, 0, 1, null);
+      yield* handle.send(InboxKind.Credit, 0, 1, null);
     } else if (event === "nudge") {
       this.#dueNudge = false;
       yield* this.#io.nudge();
@@ -277,12 +274,13 @@ export class ScenarioWorld implements World {
   }
 
   /** The I/O side reads a record of a worker. */
-  onRecord(worker: HandleSide, record: RecordSide): void {
+  onRecord(worker: HandleSide, record: RecordSide): "bye" | undefined {
+    if (record.kind === OutboxKind.Bye) return "bye";
     const request = this.#open(record.ticket);
     if (request === null) return;
-    if (record.kind === TAKEN) {
+    if (record.kind === OutboxKind.Taken) {
       request.worker = worker;
-    } else if (record.kind === RESPONSE) {
+    } else if (record.kind === OutboxKind.Response) {
       const { bytes, offset, length, ticket } = record;
       if (length !== 2 || bytes[offset] !== ticket || bytes[offset + 1] !== ticket) {
         this.blame(`the answer to request ${ticket} has other bytes`);

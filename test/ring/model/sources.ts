@@ -30,6 +30,9 @@ const THREAD = "src/worker/thread.ts";
 const IO_THREAD = "src/connection/io_thread.ts";
 const POOL = "src/pool/pool.ts";
 
+/** Constants that are smaller in the model, because memory is made anew for every execution. */
+const SHRUNK = [["SLAB_BYTES", 64], ["MAX_SOCKETS", 1], ["SETTLE_TURNS", 1]] as const;
+
 /** The members that are taken, by file. */
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   [THREAD]: [
@@ -64,28 +67,16 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const WORKER_SIDE = `
-import { InboxKind, RingKind } from "./kind.ts";
-import { ChannelConsumer } from "./channel.ts";
-import * as layout from "./layout.ts";
-import { Doorbell, Parking, Waker } from "./parking.ts";
-import { Claim, RequestConsumer } from "./request_consumer.ts";
-import { Outbox, StoppedError } from "./outbox.ts";
-const { SEAT_BACKLOG, SEAT_CURRENT, SEAT_LEFT, SEAT_PENDING, SEAT_STOP, seatCell } = layout;
 const performance = { now: () => 0 };
 const turnEventLoop = () => Model.turn;
 
 /** Stands in for WorkerThread. */
-export class WorkerSide {
+export class WorkerSide extends Model.Inert {
   outbox;
   #consumer; #inbox; #parking; #doorbell; #waker; #control; #seats; #cell; #synchronous; #host;
-  #open = new Map();
-  #running = null;
-  #pending = 0;
-  #stopping = false;
-  #service = 0;
-  #turnedAt = 0;
 
   constructor(ring, seat, inbox, outbox, synchronous, host) {
+    super();
     this.#synchronous = synchronous;
     this.#host = host;
     this.outbox = new Outbox(ring, seat, outbox);
@@ -118,13 +109,6 @@ export class WorkerSide {
     this.jobDone(call);
   }
 
-  // Events of sockets are requests to the ring; here there are none.
-  #opened = null;
-  #startBatch() {
-    throw new Error("the model has no sockets");
-  }
-  #streamClosed() {}
-
   #callOf() {
     const host = this.#host;
     return { credit: (amount) => host.onCredit(amount) };
@@ -135,33 +119,22 @@ export class WorkerSide {
 `;
 
 const IO_SIDE = `
-import { OutboxKind } from "./kind.ts";
-import * as layout from "./layout.ts";
-import { Waker } from "./parking.ts";
-import { Claim, RequestConsumer } from "./request_consumer.ts";
-import { RequestProducer } from "./request_producer.ts";
-const { ARMED, DOORBELL, dirtyWord, IO_SEAT, SERVICE } = layout;
-const HttpConnection = { flushAll() {} };
-
 /** Stands in for IoThread. */
-export class IoSide {
+export class IoSide extends Model.Inert {
   waker;
   tickets;
   settings = { maxWaitMs: 1 };
   now = 2;
-  timeouts = { advance() {} };
   #producer; #shedder; #control; #owner; #host;
   #workers = [];
   #adapter = { deferTurns: 0, atEndOfTurn() {} };
-  #pushed = 0; #turnScheduled = false; #deferrals = 0; #lastPushed = 0;
-  #isWatching = false; #headWatched = 0; #closed = false;
   #held = 0;
-  #endTurn = null;
   // Called back by the ring, which takes them for plain functions.
   #answerLost = (ticket) => this.tickets.find(ticket)?.lost();
   #isDead = (seat) => this.#owner.isDead(seat);
 
   constructor(ring, tickets, owner, host) {
+    super();
     this.tickets = tickets;
     this.#owner = owner;
     this.#host = host;
@@ -247,8 +220,7 @@ export class IoSide {
     let count = 0;
     while (outbox.next()) {
       count++;
-      if (outbox.kind === OutboxKind.Bye) this.#owner.goodbye(worker);
-      else this.#host.onRecord(worker, outbox);
+      if (this.#host.onRecord(worker, outbox) === "bye") this.#owner.goodbye(worker);
     }
     outbox.release();
     return count;
@@ -259,23 +231,18 @@ export class IoSide {
 
 /** Timers are the scenario's: it lets them come due. */
 function setTimeout() {}
-function queueMicrotask(callback) {
-  Model.bells.push(callback);
+function queueMicrotask() {
+  Model.bells.push({ resolved: true });
 }
 `;
 
 const POOL_SIDE = `
-const WorkerState = { Starting: 0, Ready: 1, Leaving: 2, Dead: 3 };
-
 /** Stands in for Pool. */
-export class PoolSide {
+export class PoolSide extends Model.Inert {
   #io; #adapter;
-  #workers = new Set();
-  #buried = new Set();
-  #deadSeats = new Set();
-  #freeSeats = [];
 
   constructor(stopsBusyThreads) {
+    super();
     this.#adapter = { stopsBusyThreads };
   }
 
@@ -348,23 +315,16 @@ export async function loadModelCode(patches: readonly Patch[] = []): Promise<Mod
       source = applyPatch(source, patch);
       unused.delete(patch);
     }
+    for (const [name, value] of SHRUNK) {
+      source = source.replace(new RegExp(`^((?:export )?const ${name} = ).*;$`, "m"), `$1${value};`);
+    }
     return source;
   };
   const whole = new Map(STEPPED.map((file) => [nameOf(file), read(file)]));
-  const side = (template: string, files: readonly string[], constants: readonly string[]): string => {
-    const members = files.flatMap((file) => {
-      const source = read(file);
-      return (MEMBERS[file] ?? []).map((name) => memberOf(file, source, name));
-    });
-    return constants.join("\n") + template.replace("//MEMBERS", () => members.join("\n\n"));
-  };
-  whole.set(
-    "worker_side.ts",
-    side(WORKER_SIDE, [THREAD], [...constantsOf(read(THREAD), ["YIELD_EVERY", "YIELD_MS", "STOP_CHECK_MS"]), "const SETTLE_TURNS = 1;"]),
-  );
-  const ioSide = side(IO_SIDE, [IO_THREAD], constantsOf(read(IO_THREAD), ["SLOW_SERVICE_US", "BACKLOG_PER_WAKE", "NUDGE_MS"]));
-  whole.set("io_side.ts", ioSide.replace(/(?<![\w.])deliver\(this,/g, "this.deliver(this,"));
-  whole.set("pool_side.ts", side(POOL_SIDE, [POOL], []));
+  const side = (template: string, file: string): string => sideOf(template, file, read(file));
+  whole.set("worker_side.ts", side(WORKER_SIDE, THREAD));
+  whole.set("io_side.ts", side(IO_SIDE, IO_THREAD).replace(/(?<![\w.])deliver\(this,/g, "this.deliver(this,"));
+  whole.set("pool_side.ts", side(POOL_SIDE, POOL));
 
   const folder = mkdtempSync(join(tmpdir(), "cartouche-model-"));
   try {
@@ -395,10 +355,28 @@ function flat(source: string): string {
   return source.replace(/from "\.[./\w]*\/(\w+\.ts)"/g, 'from "./$1"');
 }
 
-function constantsOf(source: string, names: readonly string[]): string[] {
-  return names.map((name) => {
-    const line = new RegExp(`^const ${name} = .*;$`, "m").exec(source);
-    if (line === null) throw new Error(`there is no constant ${name} any more: tell test/ring/model/sources.ts`);
-    return line[0];
-  });
+/** A stand-in with the members of the real class, the constants and fields that they use, and the real imports. */
+function sideOf(template: string, file: string, source: string): string {
+  const members = (MEMBERS[file] ?? []).map((name) => memberOf(file, source, name)).join("\n\n");
+  const head: string[] = [];
+  for (const [, names = "", path = ""] of source.matchAll(/^import \{([^}]*)\} from "(.*)";$/gm)) {
+    for (const name of names.split(",").map((text) => text.trim())) {
+      if (name === "" || name.startsWith("type ")) continue;
+      const isModelled = [...UNSTEPPED, ...STEPPED].some((known) => nameOf(known) === nameOf(path));
+      head.push(isModelled ? `import { ${name} } from "./${nameOf(path)}";` : `const ${name} = Model.inert;`);
+    }
+  }
+  for (const [line] of source.matchAll(/^const [A-Z_]+ = .*;$/gm)) head.push(line);
+  const text = template + members;
+  const isThere = new Set<string>();
+  for (const [line] of text.matchAll(/^ {2}(?:readonly |async |get )?#\w+(?:; #\w+)*/gm)) {
+    for (const name of line.match(/#\w+/g) ?? []) isThere.add(name);
+  }
+  const fields: string[] = [];
+  for (const name of new Set(text.match(/(?<=this\.)#\w+/g))) {
+    if (isThere.has(name)) continue;
+    const declared = new RegExp(`^  (?:readonly )?${name}\\b.* = .*;$`, "m").exec(source)?.[0];
+    fields.push(declared ?? `  ${name} = Model.inert;`);
+  }
+  return head.join("\n") + template.replace("//MEMBERS", () => `${fields.join("\n")}\n\n${members}`);
 }

@@ -1,0 +1,52 @@
+/**
+ * The benchmark's app on Cartouche, as a user would write it. Runs on all three runtimes.
+ *
+ *     PORT=8080 WORKERS=2 node bench/server/app.ts
+ */
+import process from "node:process";
+import { isMainThread, Router, serve } from "../../mod.ts";
+import {
+  ALPHABET,
+  block,
+  BROADCAST,
+  endWithHarness,
+  HELLO,
+  HOST,
+  LIGHT,
+  PORT,
+  PUBLISHED,
+  spin,
+  SPUN,
+  WORKERS,
+} from "./shared.ts";
+
+/** As on the peers: no compression, and nothing is sent to a socket that idles. */
+const SOCKETS = { compress: false, pingIntervalMs: 0 };
+
+const router = new Router();
+router.get("/", () => new Response(HELLO));
+router.get("/light", () => new Response(LIGHT));
+router.get("/spin", (request) => {
+  spin(Number(request.query.get("us")));
+  return new Response(SPUN);
+});
+router.get("/block", (request) => {
+  block(Number(request.query.get("ms")));
+  return new Response(ALPHABET);
+});
+router.get("/number", (request) => new Response(request.query.get("n")));
+router.get("/publish", () => {
+  server.publish("all", BROADCAST);
+  return new Response(PUBLISHED);
+});
+router.websocket("/echo", { message: (socket, message) => void socket.send(message) }, SOCKETS);
+router.websocket("/idle", { open: (socket) => socket.subscribe("all") }, SOCKETS);
+
+export default router;
+if (isMainThread) endWithHarness();
+const server = await serve(import.meta.url, {
+  hostname: HOST,
+  port: PORT,
+  workers: WORKERS,
+  synchronous: process.env["SYNCHRONOUS"] === "1",
+});

@@ -1,0 +1,4 @@
+/** What piscina's threads run. */
+import { answer } from "../shared.ts";
+
+export default answer;
