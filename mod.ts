@@ -51,7 +51,15 @@ export type { RouteOptions, RouteRecord } from "./src/router/route_options.ts";
 export { files, type FilesHandler, type FilesOptions } from "./src/static/files.ts";
 export { fileResponse, type FileResponseOptions } from "./src/static/file_response.ts";
 export { type SpooledFile, type SpooledForm, spoolForm, spoolFormSync, type SpoolOptions } from "./src/upload/form_spool.ts";
+export { removeAbandonedSpools } from "./src/upload/spool_sweep.ts";
 export type { MultipartLimits } from "./src/http/multipart_error.ts";
+
+// Resumable uploads.
+export { tus, type TusApp } from "./src/upload/tus.ts";
+export type { TusOptions } from "./src/upload/tus_options.ts";
+export { FileStore, type FileStoreOptions } from "./src/upload/file_store.ts";
+export type { UploadStore } from "./src/upload/upload_store.ts";
+export type { Upload, UploadAction, UploadRequest } from "./src/upload/upload_request.ts";
 
 // Logging.
 export { type Log, log } from "./src/logging/log.ts";

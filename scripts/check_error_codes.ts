@@ -16,7 +16,7 @@ const CODE_IN_SOURCE = /["'`](ERR_[A-Z0-9_]+)["'`]/g;
 const CODE_IN_DOC = /^\|\s*`?(ERR_[A-Z0-9_]+)`?\s*\|/gm;
 
 /** Codes that the runtimes throw and the library looks at. */
-const NOT_OURS = new Set(["ERR_MODULE_NOT_FOUND"]);
+const NOT_OURS = new Set(["ERR_MODULE_NOT_FOUND", "ERR_BUFFER_TOO_LARGE"]);
 
 /**
  * Compares the three places; returns a line for each fault.

@@ -317,8 +317,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   }
 
   bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number {
-    // 0 means no body for a route, and no limit for the server.
-    return this.#routeOptions(parser, head, start)?.maxBodyBytes ?? (this.settings.maxBodyBytes || Infinity);
+    // 0 means no limit, for a route and for the server.
+    const limit = this.#routeOptions(parser, head, start)?.maxBodyBytes ?? this.settings.maxBodyBytes;
+    return limit === 0 ? Infinity : limit;
   }
 
   #deadline(parser: HeadParser, head: Uint8Array, start: number): number {

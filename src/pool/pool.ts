@@ -207,6 +207,8 @@ export class Pool {
       this.#stopping = true;
       return;
     }
+    // The others fail for the same reason; it was said once.
+    if (this.#stopping) return;
     this.#failures++;
     const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failures - 1, 10));
     this.#retryAt = this.#io.now + backoff;
@@ -245,7 +247,9 @@ export class Pool {
     if (worker.state === WorkerState.Dead) return;
     this.stats.died++;
     this.#bury(worker, isBusy);
-    void worker.thread?.terminate();
+    // Where that does not stop a busy thread it takes away the event loop in which the thread would see that it has
+    // to leave: then it is left to itself until it has.
+    if (!isBusy || this.#adapter.stopsBusyThreads) void worker.thread?.terminate();
     if (!this.#stopping) this.#refill();
   }
 
@@ -273,9 +277,11 @@ export class Pool {
 
   /** A seat is free again when its thread is gone for certain. */
   #freeSeatIfGone(worker: WorkerHandle): void {
-    // Where a busy thread cannot be stopped, its exit event says nothing: its `left` word does.
-    const isGone = worker.isZombie && !this.#adapter.stopsBusyThreads ? worker.hasLeft : worker.hasExited;
+    // A thread that was left to itself is on its way out of the process when its loop is over.
+    const mayHaveLeft = worker.isZombie && !this.#adapter.stopsBusyThreads;
+    const isGone = worker.hasExited || (mayHaveLeft && worker.hasLeft);
     if (!isGone || !this.#buried.delete(worker)) return;
+    if (!worker.hasExited) void worker.thread?.terminate();
     // It may have claimed, announced or taken `armed` after it was declared dead; from here on it does nothing more.
     this.#io.repairSeat(worker.seat);
     this.#freeSeats.unshift(worker.seat);
@@ -388,10 +394,8 @@ export class Pool {
   /** Ends what is left, without waiting: a thread may be beyond our reach. */
   kill(): void {
     this.#stopping = true;
-    for (const worker of [...this.#workers]) {
-      this.#bury(worker);
-      void worker.thread?.terminate();
-    }
+    for (const worker of [...this.#workers]) this.#bury(worker);
+    for (const worker of this.#buried) void worker.thread?.terminate();
   }
 
   /** Whether every thread has left. */

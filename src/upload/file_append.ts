@@ -12,7 +12,7 @@ import type { StoreFile } from "./store_fs.ts";
 import type { UploadAppend } from "./upload_store.ts";
 
 /** Most bytes of one write. Larger ones gain nothing and make a take-over wait longer. */
-const WRITE_BYTES = 1024 * 1024;
+const WRITE_BYTES = 512 * 1024;
 
 /** What an append needs of the session that it belongs to. */
 export interface AppendHost {

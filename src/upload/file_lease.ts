@@ -34,8 +34,8 @@ import { delay, type LockOptions, type UploadLock, type UploadLocks } from "./up
 /** A holder whose heartbeat is older is given up, in milliseconds. Six beats: a busy thread is not a dead one. */
 const STALE_MS = 1500;
 /**
- * An operation that has not ended so long after the last heartbeat never will, in milliseconds. A single write of a
- * MiB, or a truncation, that the kernel holds back for longer is not provided for.
+ * An operation that has not ended so long after the last heartbeat never will, in milliseconds. A single write of
+ * half a MiB, or a truncation, that the kernel holds back for longer is not provided for.
  */
 export const QUARANTINE_MS = 10_000;
 /** How often a contender looks again, in milliseconds. */

@@ -75,6 +75,11 @@ export class FileStore implements UploadStore {
     this.#fenceCopyBytes = options.fenceCopyBytes ?? FENCE_COPY_BYTES;
   }
 
+  /** The path of an upload's bytes. Once it is finished the file may be read, moved or removed. */
+  path(id: string): string {
+    return this.#paths(id).data;
+  }
+
   async create(upload: NewUpload): Promise<UploadInfo> {
     await this.#prepare();
     const paths = this.#paths(upload.id);

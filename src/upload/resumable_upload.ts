@@ -10,21 +10,17 @@
  * Invariant: an upload is complete for its client only after a request with `Upload-Complete: ?1` was received whole,
  * though its bytes are safe, and the application told, as soon as a length that is known is reached.
  */
-import { parseParameters } from "../http/parameters.ts";
 import { isEmptyBody, type Received } from "./receive_body.ts";
-import { encodeMetadata, parseMetadata, parseSize } from "./tus_headers.ts";
+import { completeOf, inconsistent, lengthOf, metadataOf, PARTIAL_TYPE, problem } from "./resumable_fields.ts";
+import { parseSize } from "./tus_headers.ts";
 import type { TusSettings } from "./tus_options.ts";
 import { deleteUpload } from "./tus_resource.ts";
 import { contentLength, mediaType, Refusal, type UploadRequest } from "./upload_request.ts";
 import type { UploadService } from "./upload_service.ts";
 import type { UploadInfo, UploadSession } from "./upload_store.ts";
 
-/** Media type of bytes that are to be appended; since interop version 6. */
-const PARTIAL_TYPE = "application/partial-upload";
 /** RFC 9651 section 3.3.1: an Integer has at most 15 digits. */
 const MOST_INTEGER = 999_999_999_999_999;
-/** Where the draft's problem types live (RFC 9457). */
-const PROBLEM = "https://iana.org/assignments/http-problem-types#";
 
 /** Whether the request is of this protocol. A request that also says Tus-Resumable is tus. */
 export function isInterop(request: UploadRequest): boolean {
@@ -197,36 +193,6 @@ function notWhole(received: Received, fields: Record<string, string>): Refusal {
   return new Refusal(400, "The content ended before its announced length", fields);
 }
 
-/** Section "Completeness": an Item whose value is a Boolean. */
-function completeOf(request: UploadRequest): boolean {
-  const text = request.headers.get("upload-complete");
-  if (text !== "?1" && text !== "?0") throw new Refusal(400, "Upload-Complete is neither ?1 nor ?0");
-  return text === "?1";
-}
-
-/**
- * Section "Length": 1. the last request of an upload with its Content-Length says it; 2. Upload-Length says it; 3. a
- * request before this one has said it. All that speak must agree.
- */
-function lengthOf(
-  request: UploadRequest,
-  complete: boolean,
-  offset: number,
-  known: number | null,
-): number | null {
-  const content = contentLength(request);
-  const said = [
-    complete && content !== null ? offset + content : null,
-    parseSize(request.headers.get("upload-length")),
-    known,
-  ].filter((length) => length !== null);
-  const [length = null] = said;
-  if (length !== null && (length < offset || said.some((other) => other !== length))) {
-    throw inconsistent({ "upload-offset": String(offset), "upload-complete": "?0" });
-  }
-  return length;
-}
-
 /** What every answer about an upload says of its state. */
 function stateFields(
   service: UploadService,
@@ -250,55 +216,4 @@ function limitField(service: UploadService, info: UploadInfo, version: number): 
   const expiresMs = service.expiresMs(info);
   if (expiresMs !== Infinity) limits.push(`max-age=${Math.max(0, Math.floor((expiresMs - now()) / 1000))}`);
   return limits.length === 0 ? {} : { "upload-limit": limits.join(", ") };
-}
-
-/** The client's metadata: that of tus if it is sent, else the media type and file name of the representation. */
-function metadataOf(request: UploadRequest): string {
-  const given = request.headers.get("upload-metadata");
-  if (given !== null && parseMetadata(given) !== null) return given;
-  const metadata: [string, string][] = [];
-  const name = fileNameOf(request.headers.get("content-disposition"));
-  if (name !== null) metadata.push(["filename", name]);
-  const type = mediaType(request);
-  if (type !== "" && type !== PARTIAL_TYPE) metadata.push(["filetype", type]);
-  return encodeMetadata(metadata);
-}
-
-/** RFC 6266: `filename*` is preferred to `filename`. Whoever uses the name as a path must clean it. */
-function fileNameOf(disposition: string | null): string | null {
-  if (disposition === null) return null;
-  const semicolon = disposition.indexOf(";");
-  if (semicolon < 0) return null;
-  const parameters = parseParameters(disposition, semicolon);
-  const extended = /^utf-8'[^']*'(.*)$/i.exec(parameters?.get("filename*") ?? "")?.[1];
-  if (extended !== undefined) {
-    try {
-      return decodeURIComponent(extended);
-    } catch {
-      // Not UTF-8: the plain parameter is the better guess.
-    }
-  }
-  return parameters?.get("filename") ?? null;
-}
-
-function inconsistent(fields: Record<string, string>): Refusal {
-  return problem(
-    400,
-    "inconsistent-upload-length",
-    "The lengths that were sent for the upload differ",
-    fields,
-  );
-}
-
-/** An answer with a problem type (RFC 9457). */
-function problem(
-  status: number,
-  type: string,
-  title: string,
-  fields: Record<string, string>,
-  members: Record<string, number> = {},
-): Refusal {
-  const body = JSON.stringify({ type: `${PROBLEM}${type}`, title, ...members });
-  const headers = { ...fields, "content-type": "application/problem+json" };
-  return new Refusal(status, title, {}, new Response(body, { status, headers }));
 }

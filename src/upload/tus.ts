@@ -17,7 +17,7 @@ import { TUS_VERSION } from "./tus_headers.ts";
 import { type TusOptions, type TusSettings, tusSettings } from "./tus_options.ts";
 import { patchUpload } from "./tus_patch.ts";
 import { deleteUpload, headUpload } from "./tus_resource.ts";
-import { Refusal, type UploadRequest } from "./upload_request.ts";
+import { Refusal, type Upload, type UploadRequest } from "./upload_request.ts";
 import { UploadService } from "./upload_service.ts";
 import { UPLOAD_ID } from "./upload_store.ts";
 import { UploadSweeper } from "./upload_sweeper.ts";
@@ -29,6 +29,8 @@ const OVERRIDES = ["POST", "PATCH", "HEAD", "DELETE", "OPTIONS"];
 export interface TusApp {
   /** Answers a request. Never rejects. */
   readonly fetch: (request: UploadRequest) => Promise<Response>;
+  /** All uploads that are there, in no order; unfinished ones and partial ones, too. For lists and clean-up. */
+  readonly uploads: () => AsyncIterable<Upload>;
   /** Removes expired uploads now; returns how many. The timer of `sweepIntervalMs` does the same. */
   readonly sweep: () => Promise<number>;
   /** Stops the timer. Does not wait for requests or for a sweep under way. */
@@ -63,6 +65,7 @@ export function tus(options: TusOptions): TusApp {
       addCorsFields(headers, request, settings);
       return new Response(response.body, { status: response.status, headers });
     },
+    uploads: () => service.all(),
     sweep: () => sweeper.sweep(),
     close: () => sweeper.stop(),
   };

@@ -48,7 +48,11 @@ export function checksumOf(request: UploadRequest, algorithms: readonly string[]
   return {
     update: (chunk) => hashes.forEach((hash) => hash.update(chunk)),
     verdict: async () => {
-      const late = (await trailers).get("upload-checksum");
+      // A trailer section that never came whole rejects: that is missing, too.
+      const late = await Promise.resolve(trailers).then(
+        (fields) => fields.get("upload-checksum"),
+        () => null,
+      );
       if (late === null) return "missing";
       const { algorithm, digest } = parseChecksum(late, algorithms);
       const hash = hashes.get(algorithm);

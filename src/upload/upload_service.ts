@@ -9,7 +9,7 @@ import { receiveBody, type Received } from "./receive_body.ts";
 import type { ContentChecksum } from "./tus_checksum.ts";
 import { encodeMetadata } from "./tus_headers.ts";
 import type { TusSettings } from "./tus_options.ts";
-import { Refusal, type UploadAction, uploadOf, type UploadRequest } from "./upload_request.ts";
+import { Refusal, type Upload, type UploadAction, uploadOf, type UploadRequest } from "./upload_request.ts";
 import { type NewUpload, newUploadId, type UploadInfo, type UploadSession } from "./upload_store.ts";
 
 /** Least time between two calls of `onProgress`, in milliseconds. */
@@ -42,6 +42,14 @@ export class UploadService {
     const verdict = await this.settings.authorize?.(request, id, action) ?? true;
     if (verdict === false) throw new Refusal(403, "Forbidden");
     if (verdict !== true) throw new Refusal(verdict.status, "", {}, verdict);
+  }
+
+  /** All uploads that have not expired. */
+  async *all(): AsyncIterable<Upload> {
+    for await (const id of this.settings.store.ids()) {
+      const info = await this.settings.store.read(id);
+      if (info !== null && !this.isExpired(info)) yield uploadOf(info);
+    }
   }
 
   /** @throws Refusal 404 */

@@ -114,6 +114,12 @@ export class Answerer implements Responder {
     this.#whole(request, call, status, "", list, `${status} ${detail}\n`);
   }
 
+  interim(request: ServerRequest, status: number, headers: HeadersInit | undefined): void {
+    const call = callOfRequest(request);
+    const head = responseHead(factsOf(call), status, "", fieldsOf(headers), -1, this.#host.date());
+    call.send(encodeHead(head.text), ResponseFlag.Interim);
+  }
+
   /** Ends a response that has begun and cannot be completed: the client sees the connection end inside the content. */
   breakOff(call: Call): void {
     call.sending = false;

@@ -32,6 +32,7 @@ export interface ResponseWriter {
 export interface Responder {
   respond(request: ServerRequest, status: number, fields: HeadersInit | undefined, body: string | Uint8Array | null): void;
   open(request: ServerRequest, status: number, fields: HeadersInit | undefined): ResponseWriter;
+  interim(request: ServerRequest, status: number, fields: HeadersInit | undefined): void;
   upgrade(request: ServerRequest, options: WebSocketOptions, key: string): WebSocketHandle | null;
   eventStream(request: ServerRequest, options: EventStreamOptions): EventStream | null;
 }
@@ -310,6 +311,20 @@ export class ServerRequest<Params extends object = Record<string, string>> {
   /** Makes this request an event stream; null if the client is gone. Return nothing afterwards. */
   eventStream(options: EventStreamOptions = {}): EventStream | null {
     return this.#responder.eventStream(this as unknown as ServerRequest, options);
+  }
+
+  /**
+   * Sends an interim response (RFC 9110 section 15.2), such as 103 Early Hints. An HTTP/1.0 client gets none.
+   *
+   * @param status 102 to 199
+   * @throws CartoucheError `ERR_ALREADY_RESPONDED`, `ERR_RESULT` for another status
+   */
+  sendInterim(status: number, headers?: HeadersInit): void {
+    if (this.#call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    if (!Number.isInteger(status) || status < 102 || status > 199) {
+      throw new CartoucheError("ERR_RESULT", `an interim response has a status from 102 to 199: it is ${status}`);
+    }
+    if (this.httpVersion === "1.1") this.#responder.interim(this as unknown as ServerRequest, status, headers);
   }
 
   /** Begins a response that is written piece by piece. @throws CartoucheError `ERR_ALREADY_RESPONDED` */

@@ -46,10 +46,8 @@ export async function startWorker(port: MessagePort, data: unknown): Promise<voi
   if (!isWorkerData(data)) throw new TypeError("this thread was not started by a server");
   // A port with a listener keeps the thread's event loop alive while it is parked.
   port.on("message", () => undefined);
-  if (data.fastResponse) {
-    installFastResponse();
-    installRequest();
-  }
+  if (data.fastResponse) installFastResponse();
+  installRequest();
   let thread: WorkerThread | null = null;
   // What the module logs while it loads waits for the outbox.
   const early: Uint8Array[] = [];

@@ -17,6 +17,8 @@ import { FUZZ_SEED, fuzzCount, SeededRandom } from "../support/seeded_random.ts"
 import { randomSplit, wireBytes } from "../support/split_bytes.ts";
 
 const COUNT = fuzzCount(3000);
+/** Bun stops a test after 5 s unless told. */
+const LONG = { timeout: 3_600_000 };
 console.log(`framing fuzz: FUZZ_SEED=${FUZZ_SEED} FUZZ_COUNT=${COUNT}`);
 
 const HEADS = [REQUEST_LINES, TARGETS, FIELD_LINES, HOSTS, LENGTHS, CONNECTIONS].flat().map(([, wire]) =>
@@ -112,30 +114,34 @@ function checkAgainstGrammar(wire: string, facts: HeadFacts): void {
   }
 }
 
-test("Mutated heads give the same in any pieces, from parser and machine, and only good ones pass", () => {
-  const random = new SeededRandom();
-  const machine = new HeadMachine(TABLE_LIMITS);
-  const parser = new HeadParser(TABLE_LIMITS);
-  const endings = new Map<string, number>();
-  for (let round = 0; round < COUNT; round++) {
-    const wire = mutated(random, HEADS);
-    const bytes = wireBytes(wire);
-    const where = `FUZZ_SEED=${FUZZ_SEED} round ${round} ${JSON.stringify(wire)}`;
-    const outcome = headOutcome(machine, bytes, [bytes.length]);
-    for (const reader of [parser, parser, machine]) {
-      const ends = randomSplit(bytes.length, (limit) => random.below(limit));
-      assert.deepEqual(headOutcome(reader, bytes, ends), outcome, `${where} cut at ${ends}`);
+test(
+  "Mutated heads give the same in any pieces, from parser and machine, and only good ones pass",
+  LONG,
+  () => {
+    const random = new SeededRandom();
+    const machine = new HeadMachine(TABLE_LIMITS);
+    const parser = new HeadParser(TABLE_LIMITS);
+    const endings = new Map<string, number>();
+    for (let round = 0; round < COUNT; round++) {
+      const wire = mutated(random, HEADS);
+      const bytes = wireBytes(wire);
+      const where = `FUZZ_SEED=${FUZZ_SEED} round ${round} ${JSON.stringify(wire)}`;
+      const outcome = headOutcome(machine, bytes, [bytes.length]);
+      for (const reader of [parser, parser, machine]) {
+        const ends = randomSplit(bytes.length, (limit) => random.below(limit));
+        assert.deepEqual(headOutcome(reader, bytes, ends), outcome, `${where} cut at ${ends}`);
+      }
+      assert.deepEqual(headOutcome(parser, bytes, [bytes.length]), outcome, where);
+      if (typeof outcome === "object") checkAgainstGrammar(wire, outcome);
+      const ending = typeof outcome === "object" ? "accepted" : outcome;
+      endings.set(ending, (endings.get(ending) ?? 0) + 1);
     }
-    assert.deepEqual(headOutcome(parser, bytes, [bytes.length]), outcome, where);
-    if (typeof outcome === "object") checkAgainstGrammar(wire, outcome);
-    const ending = typeof outcome === "object" ? "accepted" : outcome;
-    endings.set(ending, (endings.get(ending) ?? 0) + 1);
-  }
-  assert.ok((endings.get("accepted") ?? 0) > COUNT / 20, "mutants are not all refused");
-  assert.ok(endings.size > 10, "mutants fail in many ways");
-});
+    assert.ok((endings.get("accepted") ?? 0) > COUNT / 20, "mutants are not all refused");
+    assert.ok(endings.size > 10, "mutants fail in many ways");
+  },
+);
 
-test("Mutated chunked bodies give the same in any pieces, and only good ones end", () => {
+test("Mutated chunked bodies give the same in any pieces, and only good ones end", LONG, () => {
   const random = new SeededRandom(FUZZ_SEED + 1);
   const decoder = new ChunkedDecoder(CHUNK_LIMITS);
   const endings = new Map<string, number>();

@@ -57,7 +57,7 @@ for (
         const took = performance.now() - since;
         assert.ok(took >= DEADLINE_MS - 5, `the 503 is early: ${took} ms`);
         assert.equal(client.responses[0]?.status, 503);
-        assert.ok(lights > 20, `${lights} light requests were answered meanwhile`);
+        assert.ok(lights >= 5, `only ${lights} light requests were answered meanwhile`);
         assert.equal(app.stats.deadlines - before.deadlines, 1);
         if (costsThread) {
           await app.until("the thread is replaced", (stats) => stats.workersStarted === before.workersStarted + 1);

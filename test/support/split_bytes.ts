@@ -46,10 +46,9 @@ const SURROUNDINGS = wireBytes("\r\n\r\n a:0;\n\x00\xff");
 export function placed(bytes: Uint8Array, from: number, to: number): Placed {
   const start = (from * 3 + to) % 7;
   const end = start + to - from;
-  const around = Uint8Array.from(
-    { length: end + SURROUNDINGS.length },
-    (_, index) => SURROUNDINGS[(index + to) % SURROUNDINGS.length] ?? 0,
-  );
+  const around = new Uint8Array(end + SURROUNDINGS.length);
+  around.set(SURROUNDINGS.subarray(0, start));
+  around.set(SURROUNDINGS.subarray(to % SURROUNDINGS.length), end);
   around.set(bytes.subarray(from, to), start);
   return { bytes: around, start, end };
 }

@@ -16,10 +16,15 @@ export function exampleUrl(name: string): URL {
 
 /** Starts an example on any free port, with two workers; does not wait for it to listen. */
 export function spawnExample(name: string, env: Readonly<Record<string, string>> = {}): ChildApp {
-  const { command, args } = runtimeCommand(currentRuntime(), exampleUrl(name));
+  return spawnModule(exampleUrl(name), { PORT: "0", WORKERS: "2", ...env });
+}
+
+/** Starts a module that serves. */
+export function spawnModule(url: URL, env: Readonly<Record<string, string>> = {}): ChildApp {
+  const { command, args } = runtimeCommand(currentRuntime(), url);
   return new ChildApp(spawn(command, args, {
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", PORT: "0", WORKERS: "2", ...env },
+    env: { ...process.env, NO_COLOR: "1", ...env },
   }));
 }
 

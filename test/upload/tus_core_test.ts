@@ -359,6 +359,24 @@ const core: UploadCase[] = [
   }],
 ];
 
+const webRequests: UploadCase[] = [
+  ["PATCH", "a web Request is all that is needed", async (bench) => {
+    const fields = { "tus-resumable": "1.0.0" };
+    const post = new Request(`${ORIGIN}/files/`, {
+      method: "POST",
+      headers: { ...fields, "upload-length": "5" },
+    });
+    const url = (await status(bench.app.fetch(post), 201)).get("location") ?? "";
+    const patch = new Request(ORIGIN + url, {
+      method: "PATCH",
+      headers: { ...fields, "upload-offset": "0", "content-type": OFFSET_TYPE },
+      body: "hello",
+    });
+    await status(bench.app.fetch(patch), 204);
+    assert.equal(bench.text(url), "hello");
+  }],
+];
+
 const options: UploadCase[] = [
   ["OPTIONS", "the collection tells version, extensions, limit and algorithms", async (bench) => {
     const headers = await status(bench.send("OPTIONS", "/files/", {}, { trailers: {} }), 204);
@@ -573,6 +591,7 @@ testUploadCases([
   ...offsets,
   ...identifiers,
   ...core,
+  ...webRequests,
   ...options,
   ...override,
   ...termination,

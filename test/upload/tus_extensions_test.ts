@@ -4,7 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { bytesOf, type Content, idOf, patternBytes, type UploadBench } from "../support/upload_bench.ts";
+import {
+  bytesOf,
+  type Content,
+  idOf,
+  patternBytes,
+  requestOf,
+  type UploadBench,
+} from "../support/upload_bench.ts";
 import { testUploadCases, type UploadCase } from "../support/upload_case.ts";
 
 async function status(response: Promise<Response>, expected: number): Promise<Headers> {
@@ -178,6 +185,16 @@ const trailer: UploadCase[] = [
     const url = await bench.create(5);
     await status(bench.patch(url, 0, { chunks: [bytesOf("hello")], chunked: true }, announced), 400);
     assert.equal(await bench.offset(url), 0);
+  }],
+  ["Checksum Trailer", "a trailer section that is cut off is 400", async (bench) => {
+    const url = await bench.create(5);
+    const fields = { "tus-resumable": "1.0.0", "upload-offset": "0", ...announced };
+    const type = { "content-type": "application/offset+octet-stream" };
+    const request = requestOf("PATCH", url, { ...fields, ...type }, trailing("hello", {}));
+    const trailers = Promise.reject(new Error("The client is gone"));
+    await status(bench.app.fetch({ ...request, trailers }), 400);
+    assert.equal(await bench.offset(url), 0);
+    assert.deepEqual(bench.errors, []);
   }],
   ["Checksum Trailer", "works with creation-with-upload", async (bench) => {
     const fields = { "upload-length": "5", "content-type": "application/offset+octet-stream", ...announced };
@@ -505,7 +522,8 @@ const expiration: UploadCase[] = [
       clockMs += 1_000_000;
       assert.equal(await bench.app.sweep(), 0);
       gone.abort();
-      await first;
+      // Cut by its client, not stopped by the sweep.
+      await status(first, 400);
       assert.equal(await bench.offset(url), 5);
     }),
   ],

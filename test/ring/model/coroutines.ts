@@ -28,8 +28,8 @@ export interface SteppedNames {
 const MEMBER = /^ {2}(?:override )?(async )?(get )?(#?[a-zA-Z]\w*)\(/;
 const CLASS = /^(?:export )?(?:abstract )?class /;
 const COMMENT = /^\s*(?:\/\/|\/\*|\*)/;
-/** Shared words that are read or written without `Atomics`, and the copy out of shared memory. */
-const PLAIN_ACCESS = /\b(?:words|slots)\[|this\.#slots\[|this\.#copy\(/;
+/** Shared memory that is read or written without `Atomics`. */
+const PLAIN_ACCESS = /\b(?:words|slots)\[|this\.#slots\[|this\.#copy\(|\.bytes\.set\(|#host\.on[A-Z]/;
 const CHAIN = /(?<![\w$.#])(?:this|[a-zA-Z_$][\w$]*)(?:\??\.#?[a-zA-Z_$][\w$]*)+/g;
 
 /** Applies a patch; one that does not fit is an error. */

@@ -168,7 +168,8 @@ class Search<W extends World> {
     const path = this.#path;
     let last = -1;
     try {
-      for (const choice of path) last = this.#take(world, choice);
+      for (const choice of path) last = this.#take(world, choice, last);
+      if (last === IN_VAIN) return null;
       if (log !== null) return null;
       const fork = this.#forks.at(-1);
       let left = fork === undefined ? this.#bounds.preemptions : fork.left - (fork.costs[fork.next] ?? 0);
@@ -185,7 +186,8 @@ class Search<W extends World> {
         }
         const choice = choices[0] as number;
         path.push(choice);
-        last = this.#take(world, choice);
+        last = this.#take(world, choice, last);
+        if (last === IN_VAIN) return null;
         left -= costs[0] as number;
       }
       if (this.#sharing.changed) return null;
@@ -202,7 +204,8 @@ class Search<W extends World> {
     }
   }
 
-  #take(world: W, choice: number): number {
+  /** Goes one step on; returns the process that made it, or IN_VAIN. */
+  #take(world: W, choice: number, last: number): number {
     const { machine } = world;
     if (choice >= DEATH) {
       const process = machine.processes[choice - DEATH] as Process;
@@ -216,12 +219,23 @@ class Search<W extends World> {
       return -1;
     }
     const id = Math.floor(choice / OPTIONS);
-    machine.step(machine.processes[id] as Process, choice % OPTIONS);
+    const process = machine.processes[id] as Process;
+    const interrupted = machine.processes[last];
+    if (interrupted !== undefined && interrupted !== process && !interrupted.isIdle && interrupted.options > 0) {
+      interrupted.isInterruptedInVain = true;
+    }
+    if (process.isInterruptedInVain) return IN_VAIN;
+    machine.step(process, choice % OPTIONS);
     return id;
   }
 }
 
 const STANDSTILL = DEATH - 1;
+/**
+ * The process was interrupted, and what the others did since can be exchanged with its next operation: the same
+ * happens when it is interrupted one operation later.
+ */
+const IN_VAIN = -2;
 
 /** All ways to go on, the cheapest first; false: there is none. */
 function collectChoices(
@@ -240,9 +254,9 @@ function collectChoices(
       if (process !== running) addOptions(process, isInterruption ? 1 : 0, choices, costs);
     }
   }
-  // A process that stands still may as well die when it runs next.
+  // Death makes a difference only behind an operation that others can see.
   const mortal = processes[world.mortal];
-  if (mortal !== undefined && mortal === running && !mortal.isDead && !mortal.isDone) {
+  if (mortal !== undefined && mortal === running && mortal.hasActed && !mortal.isDead && !mortal.isDone) {
     choices.push(DEATH + mortal.id);
     costs.push(0);
   }

@@ -75,6 +75,10 @@ export class Process {
   isDead = false;
   /** The word it sleeps on, -1: awake. */
   sleepsOn = -1;
+  /** It was interrupted, and nobody has since touched what it is about to touch. */
+  isInterruptedInVain = false;
+  /** Its last operation may have changed something for others. */
+  hasActed = true;
   /** What it has seen so far, in two halves. */
   seen1: number;
   seen2: number;
@@ -211,12 +215,15 @@ export class Machine {
     let result: unknown = 0;
     let word = -1;
     if (op <= Op.WaitAsync) word = wordOf(array, index);
+    this.#meet(process, op, word);
+    process.hasActed = op > Op.CompareExchange;
     if (op <= Op.CompareExchange) {
       const before = array[index] ?? 0;
       const after = changed(op, before, a, b);
       result = op === Op.Store ? after : before;
       if (op !== Op.Load && after !== before) {
         array[index] = after;
+        process.hasActed = true;
         this.memory1 ^= mix(word, before, 0x9e3779b1) ^ mix(word, after, 0x9e3779b1);
         this.memory2 ^= mix(word, before, 0xc2b2ae3d) ^ mix(word, after, 0xc2b2ae3d);
       }
@@ -244,6 +251,19 @@ export class Machine {
     return result;
   }
 
+  /** An interruption was of use if another process then does something that cannot be exchanged with it. */
+  #meet(actor: Process, op: Op, word: number): void {
+    for (const process of this.processes) {
+      if (!process.isInterruptedInVain || process === actor) continue;
+      const pending = process.op;
+      if (pending === Op.Plain || op === Op.Plain) {
+        if (pending === op) process.isInterruptedInVain = false;
+      } else if (pending <= Op.WaitAsync && op <= Op.WaitAsync && wordOf(process.array, process.index) === word) {
+        if (pending !== Op.Load || op !== Op.Load) process.isInterruptedInVain = false;
+      }
+    }
+  }
+
   #notify(word: number): number {
     let woken = 0;
     for (const process of this.processes) {
@@ -269,7 +289,8 @@ export class Machine {
     let two = this.memory2 ^ Math.imul(last + 3, 0x165667b1);
     for (const process of this.processes) {
       const flags = (process.isDead ? 1 : 0) | (process.isDone ? 2 : 0) | (process.sleepsOn >= 0 ? 4 : 0) |
-        (process.token?.resolved === true ? 8 : 0);
+        (process.token?.resolved === true ? 8 : 0) | (process.isInterruptedInVain ? 16 : 0) |
+        (process.hasActed ? 32 : 0);
       one = mix(one, process.seen1, flags);
       two = mix(two, process.seen2, flags + 11);
     }
