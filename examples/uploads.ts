@@ -5,44 +5,39 @@
  */
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { fileResponse, FileStore, removeAbandonedSpools, Router, serve, spoolForm, tus } from "../mod.ts";
 import { options } from "./support/options.ts";
 
 const { UPLOAD_DIR: directory = "./uploads", UPLOAD_MAX_SIZE, UPLOAD_EXPIRE_SECONDS = "86400" } = process.env;
-const tusMax = Number(UPLOAD_MAX_SIZE ?? 2 ** 40);
-const formMax = Number(UPLOAD_MAX_SIZE ?? 2 ** 32);
+const maxSizeBytes = Number(UPLOAD_MAX_SIZE ?? 2 ** 40);
+const maxBodyBytes = Number(UPLOAD_MAX_SIZE ?? 2 ** 32);
+const expireMs = Number(UPLOAD_EXPIRE_SECONDS) * 1000;
+const uploads = tus({ store: new FileStore(directory), maxSizeBytes, expireMs });
 mkdirSync(directory, { recursive: true });
 await removeAbandonedSpools(directory);
 
-const uploads = tus({
-  store: new FileStore(directory),
-  maxSizeBytes: tusMax,
-  expireMs: Number(UPLOAD_EXPIRE_SECONDS) * 1000,
-});
-const script = "../node_modules/tus-js-client/dist/tus.min.js";
-const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-
 const router = new Router();
-router.all("/files/", uploads.fetch, { maxBodyBytes: 0 });
-router.all("/files/*", uploads.fetch, { maxBodyBytes: 0 });
+router.all("/files/*", uploads.fetch, { maxBodyBytes: 0 }); // tus has a limit of its own.
 router.post("/upload", async (request) => {
-  const limits = { maxTotalBytes: formMax };
-  const { files, fields } = await spoolForm(request.body, request.header("content-type"), {
-    directory,
-    limits,
-  });
-  return Response.json({
-    files: files.map(({ field, name, type, size }) => ({ field, name, type, size })),
-    fields,
-  });
-}, { maxBodyBytes: formMax });
-router.get("/list", () => {
-  const names = readdirSync(directory).filter((name) => !name.startsWith("."));
-  return Response.json(names.map((name) => ({ name, size: statSync(`${directory}/${name}`).size })));
+  const limits = { maxTotalBytes: maxBodyBytes };
+  const form = await spoolForm(request.body, request.header("content-type"), { directory, limits });
+  const files = form.files.map(({ field, name, type, size }) => ({ field, name, type, size }));
+  return Response.json({ files, fields: form.fields });
+}, { maxBodyBytes });
+router.get("/list", async () => {
+  const list = [];
+  for await (const { finished, concat, text, id, offset } of uploads.uploads()) {
+    if (finished && concat !== "partial") list.push({ name: text("filename") ?? id, size: offset });
+  }
+  for (const name of readdirSync(directory).filter((name) => /^[0-9a-f]{32}-/.test(name))) {
+    list.push({ name: name.slice(33), size: statSync(`${directory}/${name}`).size });
+  }
+  return Response.json(list);
 });
-router.get("/", (request) => fileResponse(request, file("pages/uploads.html")));
-router.get("/tus.min.js", (request) => fileResponse(request, file(script)));
+const page = new URL("pages/uploads.html", import.meta.url);
+const client = new URL("../node_modules/tus-js-client/dist/tus.min.js", import.meta.url);
+router.get("/", (request) => fileResponse(request, page));
+router.get("/tus.min.js", (request) => fileResponse(request, client));
 
 export default router;
 await serve(import.meta.url, options);

@@ -23,12 +23,11 @@ export const ERROR_CODES = {
   ERR_EVENT: "A field of a server-sent event holds what its grammar cannot carry.",
   // The peer's.
   ERR_BODY_TOO_LARGE: "The request body is larger than the limit.",
-  ERR_BODY_SYNTAX: "The request body is malformed (bad chunk, bad JSON, bad form).",
+  ERR_BODY_SYNTAX: "The request body is malformed (a bad chunk, a bad form).",
   ERR_CLIENT_GONE: "The client closed or reset the connection.",
   ERR_TIMEOUT: "The client was silent for too long.",
   // Ours, and the machine's.
   ERR_DEADLINE: "The handler overran its deadline.",
-  ERR_STOPPED: "The server has stopped.",
   ERR_LISTEN: "The address could not be bound; cause has the reason.",
   ERR_WORKER: "A worker thread died or could not be started.",
   ERR_STORAGE: "The disk refused an upload; cause has the reason.",

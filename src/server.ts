@@ -4,11 +4,12 @@
  *
  * How a request travels (each arrow is a file to open):
  *
- *     adapters/<runtime>.ts → connection/http_connection.ts → http/request_parser.ts, chunked_decoder.ts
+ *     adapters/<runtime>.ts → connection/http_connection.ts, request_reader.ts → http/request_parser.ts,
+ *       chunked_decoder.ts
  *       → connection/io_thread.ts → messages/request_message.ts → ring/request_producer.ts ══ shared memory ══
  *     ring/request_consumer.ts → worker/thread.ts → worker/request.ts → router/router.ts → the user's handler
  *       → worker/answer.ts → http/response_head.ts, content_coding.ts → worker/outbox.ts → ring/channel.ts ══
- *     ring/channel.ts → connection/delivery.ts → connection/http_connection.ts → adapters/<runtime>.ts
+ *     ring/channel.ts → connection/delivery.ts → connection/response_queue.ts → adapters/<runtime>.ts
  *
  * `serve` runs on the caller's thread, which becomes the I/O thread, and in every worker, because workers import the
  * same module: there it returns a handle to the running server at once.
@@ -75,7 +76,7 @@ export interface PublishOptions {
 export interface Server {
   /** The bound address; undefined in a worker. */
   readonly addr: BoundAddress | undefined;
-  /** Resolves when connections are accepted; at once in a worker. */
+  /** Resolves when all threads of the pool's fixed part take requests; at once in a worker. */
   readonly ready: Promise<void>;
   /** Resolves when the server has stopped; never in a worker, which ends with it. */
   readonly stopped: Promise<void>;
@@ -152,6 +153,7 @@ function workerPort(): SocketPort {
 }
 
 class RunningServer implements Server {
+  readonly ready: Promise<void>;
   readonly stopped: Promise<void>;
   readonly #settings: Settings;
   readonly #onListen: (address: BoundAddress) => void;
@@ -163,6 +165,7 @@ class RunningServer implements Server {
   readonly #adapter: Adapter;
   #listener: Listener | null = null;
   #stopping: Promise<void> | null = null;
+  #resolveReady: () => void = () => undefined;
   #resolveStopped: () => void = () => undefined;
   readonly #onSignal = (): void => this.#stopOnSignal();
 
@@ -173,6 +176,7 @@ class RunningServer implements Server {
     this.#logger = options.logger ?? consoleLogger();
     this.#log = new ThreadLog("io", (record) => this.#logger.log(record), settings.logLevel);
     setLog(new ThreadLog("main", (record) => this.#logger.log(record), settings.logLevel));
+    this.ready = new Promise((resolve) => this.#resolveReady = resolve);
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
     const seats = Pool.seatsFor(settings);
     const ring = createSharedRing(slotsFor(settings.maxWaiting), DATA_BYTES, seats);
@@ -192,6 +196,7 @@ class RunningServer implements Server {
         }
       },
       onStopRequested: () => void this.stop(),
+      onAllReady: () => this.#resolveReady(),
     });
   }
 
@@ -215,10 +220,6 @@ class RunningServer implements Server {
 
   get addr(): BoundAddress | undefined {
     return this.#listener?.address;
-  }
-
-  get ready(): Promise<void> {
-    return Promise.resolve();
   }
 
   stats(): ServerStats {

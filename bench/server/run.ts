@@ -12,6 +12,7 @@ import { Child, killAll } from "./harness/child.ts";
 import { chartOf } from "./harness/chart.ts";
 import { measureRow, type SpinLoops } from "./harness/measure_row.ts";
 import { type Options, readOptions, USAGE } from "./harness/options.ts";
+import { buildForNode } from "./harness/node_build.ts";
 import { describeMachine } from "./harness/proc.ts";
 import { reportOf } from "./harness/report.ts";
 import {
@@ -82,6 +83,7 @@ async function measureRows(
     console.error(`wrk is missing (Debian: apt-get install wrk), so these rows are left out: ${skipped}`);
   }
   if (possible.length === 0) return [];
+  if (settings.runtimes.includes("node")) await buildForNode();
   const spinLoops = await calibrate();
   console.error(`loops in a microsecond: ${JSON.stringify(spinLoops)}`);
   console.error(`${possible.length} rows, about ${Math.ceil(estimate(possible, settings) / 60)} minutes`);
@@ -95,7 +97,7 @@ async function measureRows(
 /** Seconds that the rows take when nothing has to be repeated. */
 function estimate(rows: readonly Row[], settings: Settings): number {
   return rows.reduce((sum, row) => {
-    const turns = row.contestants(settings.runtimes).length * (row.repeats?.(settings) ?? settings.repeats);
+    const turns = row.contestants(settings).length * (row.repeats?.(settings) ?? settings.repeats);
     return sum + turns * row.estimate(settings);
   }, 0);
 }

@@ -10,6 +10,10 @@ import type { WorkerLink } from "./tickets.ts";
 
 /** Above this the socket is not read, once the body is being streamed. */
 const HIGH_BYTES = 256 * 1024;
+/** A piece that is smaller shares a block with its neighbours: a chunk may have one octet, an array costs hundreds. */
+const SMALL_BYTES = 8 * 1024;
+const MIN_BLOCK_BYTES = 1024;
+const BLOCK_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
 
@@ -27,6 +31,9 @@ export class BodyFeed {
   discarding = false;
   #pieces: Uint8Array[] = [];
   #next = 0;
+  /** The block that the last piece lies in, with room behind `#blockUsed`; null: it has memory of its own. */
+  #block: Uint8Array | null = null;
+  #blockUsed = 0;
   #credit = 0;
   #worker: WorkerLink | null = null;
   #ticket = 0;
@@ -52,9 +59,53 @@ export class BodyFeed {
   push(piece: Uint8Array): void {
     this.receivedBytes += piece.length;
     if (this.discarding) return;
+    this.#block = null;
     this.#pieces.push(piece);
     this.queuedBytes += piece.length;
     this.pump();
+  }
+
+  /**
+   * Takes content out of memory that is the caller's. What is large is handed on at once as far as the credit goes,
+   * without a copy; call `pump` when there is no more for now.
+   */
+  offer(bytes: Uint8Array, start: number, end: number): void {
+    this.receivedBytes += end - start;
+    if (this.discarding) return;
+    let at = start;
+    const worker = this.#worker;
+    if (worker !== null && this.#pieces.length === 0 && end - start >= SMALL_BYTES) {
+      while (at < end && this.#credit > 0) {
+        const length = Math.min(end - at, this.#credit, MAX_RECORD_BYTES);
+        worker.send(InboxKind.Body, this.#ticket, 0, bytes.subarray(at, at + length));
+        this.#credit -= length;
+        at += length;
+      }
+    }
+    if (at < end) this.#append(bytes, at, end);
+  }
+
+  #append(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    this.queuedBytes += length;
+    const last = this.#pieces.length - 1;
+    const lastPiece = this.#pieces[last];
+    if (lastPiece === undefined || length >= SMALL_BYTES) {
+      this.#block = null;
+      this.#pieces.push(bytes.slice(start, end));
+      return;
+    }
+    let block = this.#block;
+    if (block === null || this.#blockUsed + length > block.length) {
+      block = this.#block = new Uint8Array(Math.min(BLOCK_BYTES, Math.max(MIN_BLOCK_BYTES, 2 * this.queuedBytes)));
+      block.set(bytes.subarray(start, end));
+      this.#blockUsed = length;
+      this.#pieces.push(block.subarray(0, length));
+      return;
+    }
+    block.set(bytes.subarray(start, end), this.#blockUsed);
+    this.#blockUsed += length;
+    this.#pieces[last] = block.subarray(lastPiece.byteOffset, this.#blockUsed);
   }
 
   /** The body is complete. */
@@ -83,6 +134,7 @@ export class BodyFeed {
   discard(): void {
     this.discarding = true;
     this.#pieces = [];
+    this.#block = null;
     this.#next = 0;
     this.queuedBytes = 0;
     this.#worker = null;

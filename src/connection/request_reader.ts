@@ -426,6 +426,7 @@ export class RequestReader {
     if (take > 0) {
       this.#bodyLeft -= take;
       this.#content(bytes, at, at + take);
+      this.#current?.body?.pump();
     }
     if (this.#bodyLeft === 0 && this.#reading === Reading.Length) this.#bodyComplete([]);
     return at + take;
@@ -433,6 +434,7 @@ export class RequestReader {
 
   #consumeChunked(bytes: Uint8Array, at: number, end: number): number {
     const decoder = this.#decoder as ChunkedDecoder;
+    const feed = this.#current?.body;
     let next = at;
     while (next < end && this.#reading === Reading.Chunked) {
       const event = decoder.next(bytes, next, end);
@@ -447,6 +449,8 @@ export class RequestReader {
         return end;
       } else if (next === end) break;
     }
+    // Once for all the chunks that came together.
+    feed?.pump();
     return next;
   }
 
@@ -468,7 +472,7 @@ export class RequestReader {
       if (feed.receivedBytes > this.#discardUpTo) this.#stopReading();
       return;
     }
-    feed.push(bytes.slice(start, end));
+    feed.offer(bytes, start, end);
     if (this.#isSpooling) {
       this.#spooled += length;
       this.#host.spooledBytes += length;

@@ -11,7 +11,7 @@ import type { BodyFeed } from "./body_feed.ts";
 
 /** The I/O thread's line to one worker. */
 export interface WorkerLink {
-  /** Says something to this worker, in order; never fails, never blocks. */
+  /** Says something to this worker, in order; never fails, never blocks, and has no use for `bytes` afterwards. */
   send(kind: number, ticket: number, a: number, bytes: Uint8Array | null, connection?: number): void;
   /** Octets that wait on this side because the inbox is full. */
   readonly backlogBytes: number;

@@ -108,8 +108,6 @@ export const AbortReason = {
   Gone: 1,
   /** The handler overran its deadline; the client has its 503. */
   Deadline: 2,
-  /** The server stops. */
-  Stopping: 3,
 } as const;
 
 /** Octets of a streamed response that a worker may send ahead of the client; then it waits for credit. */

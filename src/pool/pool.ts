@@ -35,6 +35,8 @@ const BLOCKED_LOOP_MS = 500;
 const GROW_AFTER_MS = 15;
 /** Threads that are started per tick at most when the pool grows. */
 const GROW_STEP = 2;
+/** Threads of the fixed part that start at the same time at most; a server listens when so many are ready. */
+const STARTING_AT_ONCE = 4;
 /** Replacements after failures at start wait this long, doubled each time, ms. */
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
@@ -45,6 +47,8 @@ export interface PoolOwner {
   onRoutes(routes: readonly RouteRecord[]): void;
   /** A worker's code asks for the server to stop. */
   onStopRequested(): void;
+  /** All threads of the fixed part take requests. */
+  onAllReady(): void;
 }
 
 /** Counters since the start. */
@@ -100,14 +104,15 @@ export class Pool {
   }
 
   /**
-   * Starts the fixed threads; resolves when all of them have loaded the app.
+   * Starts the fixed threads, a few at a time; resolves when the first few have loaded the app. A hundred that start
+   * at once would all come up late; the others follow while these serve.
    *
    * @throws the error of the user's module, or CartoucheError `ERR_WORKER`
    */
   start(): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#startup = { resolve, reject };
-      for (let i = 0; i < this.#settings.minWorkers; i++) this.#spawn();
+      for (let i = 0; i < Math.min(this.#settings.minWorkers, STARTING_AT_ONCE); i++) this.#spawn();
     });
   }
 
@@ -123,6 +128,10 @@ export class Pool {
     let count = 0;
     for (const worker of this.#workers) if (worker.state <= WorkerState.Ready) count++;
     return count;
+  }
+
+  get #starting(): number {
+    return this.size - this.ready;
   }
 
   /** Threads that were given up and may still run. */
@@ -189,10 +198,12 @@ export class Pool {
       worker.activeAt = this.#io.now;
       this.#failures = 0;
       this.#owner.onRoutes(report.routes);
-      if (this.#startup !== null && this.ready >= this.#settings.minWorkers) {
+      if (this.#startup !== null && this.ready >= Math.min(this.#settings.minWorkers, STARTING_AT_ONCE)) {
         this.#startup.resolve();
         this.#startup = null;
       }
+      if (this.#startup === null) this.#refill();
+      if (this.ready >= this.#settings.minWorkers) this.#owner.onAllReady();
     } else if (report.type === "failed") {
       this.#failedToLoad(worker, rebuildError(report));
     } else if (report.type === "stop") this.#owner.onStopRequested();
@@ -289,7 +300,7 @@ export class Pool {
 
   /** Brings the pool back to its lower bound. */
   #refill(): void {
-    if (this.#stopping || this.#io.now < this.#retryAt) return;
+    if (this.#stopping || this.#startup !== null || this.#io.now < this.#retryAt) return;
     if (!this.isHealthy) {
       if (!this.#toldCap) {
         this.#toldCap = true;
@@ -300,7 +311,8 @@ export class Pool {
       }
       return;
     }
-    for (let missing = this.#settings.minWorkers - this.size; missing > 0; missing--) this.#spawn();
+    const missing = this.#settings.minWorkers - this.size;
+    for (let i = Math.min(missing, STARTING_AT_ONCE - this.#starting); i > 0; i--) this.#spawn();
   }
 
   // ── once per tick ──────────────────────────────────────────────────────────────────────────────────────────────

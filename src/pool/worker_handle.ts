@@ -94,7 +94,8 @@ export class WorkerHandle implements AttachedWorker {
       this.abortedAt = this.#clock.now;
     }
     if (this.#backlog.length > 0 || !this.#put(kind, ticket, a, bytes, connection)) {
-      this.#backlog.push({ kind, ticket, a, bytes, connection });
+      // The bytes are the caller's.
+      this.#backlog.push({ kind, ticket, a, bytes: bytes?.slice() ?? null, connection });
       this.backlogBytes += bytes?.length ?? 0;
       Atomics.store(this.#seats, this.#cell + SEAT_BACKLOG, 1);
       // The worker may have made room before it could see the word.

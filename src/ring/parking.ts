@@ -134,9 +134,9 @@ export class Parking {
     Atomics.store(this.#seats, this.#futex, 0);
   }
 
-  /** Sleeps; the thread's event loop stands still. @param timeoutMs at most this long */
-  block(timeoutMs: number): void {
-    Atomics.wait(this.#seats, this.#futex, 1, timeoutMs);
+  /** Sleeps; the thread's event loop stands still. @param timeoutMs at most this long @returns whether it was woken */
+  block(timeoutMs: number): boolean {
+    return Atomics.wait(this.#seats, this.#futex, 1, timeoutMs) !== "timed-out";
   }
 
   /** Sleeps while the thread's event loop goes on; undefined: already woken. */

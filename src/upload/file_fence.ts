@@ -24,14 +24,11 @@ export async function fenceOff(
   lock: UploadLock,
   mostBytes: number,
 ): Promise<void> {
-  // "In flight" from here to the end: if this thread dies meanwhile, the next holder must fence again.
+  // "In flight" from here to the end, and for good when this fails or its thread dies: the next one must fence again.
   lock.begin();
-  try {
-    for (const token of lock.unclear) await unlinkIfThere(fs, temporaryPath(paths, token));
-    if (!await moveToNewFile(fs, paths, lock, mostBytes)) await quarantine();
-  } finally {
-    lock.end();
-  }
+  for (const token of lock.unclear) await unlinkIfThere(fs, temporaryPath(paths, token));
+  if (!await moveToNewFile(fs, paths, lock, mostBytes)) await quarantine();
+  lock.end();
 }
 
 async function moveToNewFile(

@@ -126,13 +126,14 @@ export class FileLease implements UploadLock {
     }
     try {
       if (readWord(this.#fs, this.#fd) === LEASE_WORD.taken) this.#lost = true;
-      if (!this.#lost) markReleased(this.#fs, this.#fd);
+      // With an operation that was begun and never ended, the lease is left to go stale: somebody must fence it.
+      if (!this.#lost && this.#operations === 0) markReleased(this.#fs, this.#fd);
     } catch {
       // Not marked: the next one waits until the lease is stale.
     }
     try {
       this.#fs.closeSync(this.#fd);
-      if (!forget || this.#lost) return;
+      if (!forget || this.#lost || this.#operations > 0) return;
       removeLease(this.#fs, this.#path);
       this.#fs.rmdirSync(this.#folder);
     } catch {

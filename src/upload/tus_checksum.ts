@@ -40,21 +40,21 @@ export function checksumOf(request: UploadRequest, algorithms: readonly string[]
     };
   }
   if (!announcesTrailer(request)) return null;
-  const { trailers } = request;
-  if (trailers === undefined) {
+  const early = request.trailers;
+  if (early === undefined) {
     throw new Refusal(400, "Upload-Checksum as a trailer field is not supported here");
   }
+  // A trailer section that never comes whole rejects, at any time: that is missing, too.
+  if (early instanceof Promise) early.catch(() => {});
   const hashes = new Map<string, Hash>(algorithms.map((algorithm) => [algorithm, createHash(algorithm)]));
   return {
     update: (chunk) => hashes.forEach((hash) => hash.update(chunk)),
     verdict: async () => {
-      // A trailer section that never came whole rejects: that is missing, too.
-      const late = await Promise.resolve(trailers).then(
-        (fields) => fields.get("upload-checksum"),
-        () => null,
-      );
-      if (late === null) return "missing";
-      const { algorithm, digest } = parseChecksum(late, algorithms);
+      // Asked for only now: as long as the body is not read to its end, a snapshot of the section is empty.
+      const fields = await Promise.resolve(request.trailers).catch(() => undefined);
+      const value = fields?.get("upload-checksum");
+      if (value === undefined || value === null) return "missing";
+      const { algorithm, digest } = parseChecksum(value, algorithms);
       const hash = hashes.get(algorithm);
       return hash !== undefined && isEqual(hash.digest(), digest) ? "match" : "mismatch";
     },

@@ -37,7 +37,7 @@ export interface UploadLock {
    * @throws CartoucheError ERR_UPLOAD_LOST when the lock was taken away: do nothing any more
    */
   begin(): void;
-  /** Call it when the operation is over, however it ended. */
+  /** Call it when the operation is over, however it ended. One that is never ended must be fenced by the next holder. */
   end(): void;
   /** Lets the next one in. Never throws. */
   release(): void;

@@ -5,6 +5,7 @@
  * No state of an upload is kept here: two services in two threads over one store behave as one. An offset is compared
  * only under the lock (`hold`), so that two writers never both pass the comparison.
  */
+import { CartoucheError } from "../errors.ts";
 import { receiveBody, type Received } from "./receive_body.ts";
 import type { ContentChecksum } from "./tus_checksum.ts";
 import { encodeMetadata } from "./tus_headers.ts";
@@ -95,6 +96,14 @@ export class UploadService {
     const change = await this.settings.onCreate?.(plan, request);
     if (change === undefined) return upload;
     if (change instanceof Response) throw new Refusal(change.status, "", {}, change);
+    for (const key of Object.keys(change.metadata)) {
+      if (!/^[!-+\--~]+$/.test(key)) {
+        throw new CartoucheError(
+          "ERR_OPTION",
+          `A metadata key is ASCII without blanks and commas, not "${key}"`,
+        );
+      }
+    }
     return { ...upload, metadata: encodeMetadata(Object.entries(change.metadata)) };
   }
 

@@ -18,6 +18,8 @@ export interface BodySource {
 }
 
 const NOTHING = new Uint8Array(0);
+/** Pieces whose memory is kept, at most: those of one window. */
+const MAX_SPARES = 4;
 
 /** Reads one body. */
 export class BodyReader {
@@ -36,6 +38,8 @@ export class BodyReader {
   #asked = 0;
   #error: CartoucheError | null = null;
   #wake: (() => void) | null = null;
+  /** Memory of pieces that `readInto` has used up, for the next ones: a long upload then leaves no garbage. */
+  readonly #spares: Uint8Array[] = [];
   #stream: ReadableStream<Uint8Array> | null = null;
 
   /**
@@ -66,11 +70,16 @@ export class BodyReader {
 
   // ── what the inbox brings ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Content, a private copy. */
-  push(piece: Uint8Array): void {
-    this.#received += piece.length;
-    this.#asked -= piece.length;
-    this.#pieces.push(piece);
+  /** Content, which is copied: the memory is the ring's. */
+  push(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    this.#received += length;
+    this.#asked -= length;
+    const spare = this.#spares.pop();
+    if (spare !== undefined && spare.length >= length) {
+      spare.set(bytes.subarray(start, end));
+      this.#pieces.push(spare.subarray(0, length));
+    } else this.#pieces.push(bytes.slice(start, end));
     this.#wake?.();
   }
 
@@ -151,6 +160,10 @@ export class BodyReader {
     const room = target.length - at;
     if (piece.length <= room) {
       target.set(piece, at);
+      // What came with the request lies in memory that others use.
+      if (this.#source !== null && this.#spares.length < MAX_SPARES) {
+        this.#spares.push(new Uint8Array(piece.buffer));
+      }
       return piece.length;
     }
     target.set(piece.subarray(0, room), at);

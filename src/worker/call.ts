@@ -189,6 +189,5 @@ const NOTHING = new Uint8Array(0);
 /** The error that a handler sees when its request was given up. */
 export function abortError(reason: number): CartoucheError {
   if (reason === AbortReason.Deadline) return new CartoucheError("ERR_DEADLINE", "the handler overran its deadline");
-  if (reason === AbortReason.Stopping) return new CartoucheError("ERR_STOPPED", "the server stops");
   return new CartoucheError("ERR_CLIENT_GONE", "the client is gone");
 }

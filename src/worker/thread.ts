@@ -66,6 +66,13 @@ const SETTLE_TURNS = 6;
 const YIELD_EVERY = 16;
 /** Without them, at least after this long, ms. */
 const YIELD_MS = 5;
+/**
+ * While requests keep coming, a thread with nothing to do blocks for such a spell before it parks in its event loop:
+ * a blocked thread is woken by the kernel alone, a parked one through its event loop as well.
+ */
+const SPELL_MS = 1;
+/** Spells in a row that may be in vain before the thread parks. */
+const MAX_SPELLS = 4;
 /** Above this every handler is timed, below it one in sixteen, µs. */
 const SLOW_SERVICE_US = 20;
 /** A blocked wait for the inbox looks at `stop` this often at least, ms. */
@@ -110,6 +117,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   #service = 0;
   #count = 0;
   #turnedAt = performance.now();
+  #spells = 0;
 
   constructor(setup: WorkerSetup, fetch: FetchFunction, errors: ErrorSink) {
     const { ring, seat } = setup;
@@ -149,6 +157,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   async #loop(): Promise<LoopEnd> {
     for (;;) {
       let isPolite = false;
+      let mustTurn = false;
       let sinceYield = 0;
       for (;;) {
         this.#readInbox();
@@ -167,7 +176,8 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
         if (job !== null) await this.#settle(job);
         sinceYield++;
         if (this.#pending > 0 ? sinceYield >= YIELD_EVERY : (sinceYield & 63) === 0 || this.#service > 200) {
-          if (this.#pending > 0 || performance.now() - this.#turnedAt > YIELD_MS) break;
+          mustTurn = this.#pending > 0 || performance.now() - this.#turnedAt > YIELD_MS;
+          if (mustTurn) break;
         }
       }
       this.#current(0);
@@ -178,27 +188,45 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
         this.outbox.bye();
         return "stopped";
       }
-      await this.#rest(isPolite);
-      this.#turnedAt = performance.now();
+      if (mustTurn) await this.#turn();
+      else await this.#rest(isPolite);
     }
   }
 
-  /** Sleeps if there is nothing to do; else lets the event loop turn once. */
+  /** Sleeps if there is nothing to do. */
   async #rest(isPolite: boolean): Promise<void> {
     this.#parking.announce();
     const hasWork = (!isPolite && !this.#stopping && this.#consumer.hasWork()) || this.#inbox.hasWork() || this.#isDead();
     if (hasWork) {
       this.#parking.cancel();
-      await turnEventLoop();
       return;
     }
-    if (this.#synchronous && this.#open.size === 0) {
-      this.#parking.block(Infinity);
-    } else {
-      const sleep = this.#parking.park();
-      if (sleep !== undefined) await sleep;
+    if (this.#open.size === 0 && (this.#synchronous || this.#spells > 0)) {
+      await this.#block();
+      return;
     }
+    const sleptAt = performance.now();
+    const sleep = this.#parking.park();
+    if (sleep !== undefined) await sleep;
     this.#parking.cancel();
+    this.#turnedAt = performance.now();
+    // Work that comes soon after work is worth a short block next time.
+    if (this.#turnedAt - sleptAt < SPELL_MS) this.#spells = Math.min(this.#spells + 1, MAX_SPELLS);
+  }
+
+  /** Sleeps with the event loop standing still: for ever if the app wants that, else for a short spell. */
+  async #block(): Promise<void> {
+    const wasWoken = this.#parking.block(this.#synchronous ? Infinity : SPELL_MS);
+    this.#parking.cancel();
+    if (this.#synchronous) return;
+    this.#spells = wasWoken ? MAX_SPELLS : this.#spells - 1;
+    if (performance.now() - this.#turnedAt > YIELD_MS) await this.#turn();
+  }
+
+  /** Lets timers, sockets and messages of this thread have a turn. */
+  async #turn(): Promise<void> {
+    await turnEventLoop();
+    this.#turnedAt = performance.now();
   }
 
   /** Runs the synchronous part of a handler. @returns the call if it is not done with that */
@@ -330,7 +358,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
       const call = this.#callOf(inbox.ticket);
       switch (inbox.kind) {
         case InboxKind.Body:
-          call?.body?.push(inbox.bytes.slice(inbox.offset, inbox.offset + inbox.length));
+          call?.body?.push(inbox.bytes, inbox.offset, inbox.offset + inbox.length);
           break;
         case InboxKind.BodyEnd:
           call?.body?.end(inbox.length === 0 ? [] : parseTrailers(inbox.bytes, inbox.offset, inbox.length));

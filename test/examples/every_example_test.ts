@@ -25,6 +25,11 @@ test("There are as many examples as there were", () => {
   assert.ok(EXAMPLES.length >= 13, EXAMPLES.join(" "));
 });
 
+test("README.md names every example", () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  for (const name of EXAMPLES) assert.ok(readme.includes(`(examples/${name}.ts)`), name);
+});
+
 for (const name of EXAMPLES) {
   test(`examples/${name}.ts is short, and says what it is and how to run it`, () => {
     const source = readFileSync(exampleUrl(name), "utf8");

@@ -3,7 +3,7 @@
  * Runs on: any; runtime API: none
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { get, post } from "../support/raw_client.ts";
@@ -40,3 +40,21 @@ test("The server of README.md greets and hashes", async () => {
     }
   });
 });
+
+for (const page of ["README.md", "docs/architecture.md"]) {
+  test(`The way of a request in ${page} leads through files that exist`, () => {
+    const text = readFileSync(new URL(`../../${page}`, import.meta.url), "utf8");
+    const way = /## How a request travels\n[^`]*```\n([\s\S]*?)```/.exec(text)?.[1] ?? "";
+    let folder = "";
+    const files: string[] = [];
+    for (const [, path = ""] of way.matchAll(/([a-z_]+(?:\/[a-z_]+)*\.ts)/g)) {
+      // "http/request_parser.ts, chunked_decoder.ts" are two of one folder.
+      if (path.includes("/")) folder = path.slice(0, path.lastIndexOf("/") + 1);
+      files.push(path.includes("/") ? path : folder + path);
+    }
+    assert.ok(files.length >= 15, `${files.length} files`);
+    for (const file of files) {
+      assert.ok(existsSync(new URL(`../../src/${file}`, import.meta.url)), `src/${file}`);
+    }
+  });
+}

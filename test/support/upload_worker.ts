@@ -7,6 +7,7 @@
  * - stall: sends a PATCH whose client falls silent after its bytes; says "stalled" once they were read
  * - hang: the same, but then blocks this thread for `ms` and sends `late` when it wakes; answers with the status
  */
+import { statSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { FileStore } from "../../src/upload/file_store.ts";
 import { tus } from "../../src/upload/tus.ts";
@@ -15,6 +16,7 @@ import { bytesOf, requestOf } from "./upload_bench.ts";
 interface Command {
   readonly kind: "race" | "stall" | "hang";
   readonly url: string;
+  readonly path: string;
   readonly offset: number;
   readonly length: number;
   readonly bytes: string;
@@ -59,15 +61,15 @@ async function stall({ url, offset, bytes, length }: Command): Promise<void> {
   parentPort?.postMessage({ status: response.status });
 }
 
-async function hang({ url, offset, bytes, late, ms }: Command): Promise<void> {
+async function hang({ url, path, offset, bytes, late, ms }: Command): Promise<void> {
   let reads = 0;
   const body = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
       reads++;
       if (reads === 1) return controller.enqueue(bytesOf(bytes));
       if (reads > 2) return controller.close();
-      // The first bytes reach the disk; then the thread does not turn any more, as in a handler that computes.
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // Once the first bytes are in the file, the thread does not turn any more, as in a handler that computes.
+      while (statSync(path).size < bytes.length) await new Promise((resolve) => setTimeout(resolve, 5));
       parentPort?.postMessage("hanging");
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
       controller.enqueue(bytesOf(late));

@@ -37,7 +37,7 @@ function runVictim(folder: string, step: number): Outcome {
   return { promises: lines.filter((line) => "url" in line), calls: end ?? null };
 }
 
-async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+async function inFolder(run: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "cartouche-kill-"));
   try {
     await run(folder);
@@ -79,7 +79,7 @@ async function killAt(step: number): Promise<void> {
 
 test("FileStore keeps its promises when its process is killed between two file calls", async () => {
   let calls = 0;
-  await inFolder(async (folder) => {
+  await inFolder((folder) => {
     const whole = runVictim(folder, 0);
     assert.equal(whole.promises.at(-1)?.key, "atOnce");
     calls = whole.calls ?? 0;

@@ -201,6 +201,28 @@ test("An upload that is too large to be copied is refused until the silent write
     again.app.close();
   }));
 
+test("A fence that fails is tried again by the next one", () =>
+  withBench(async (bench) => {
+    const url = await bench.create(10);
+    await bench.patch(url, 0, "hello");
+    plantSilentHolder(bench, url, true);
+    const { ino } = fs.statSync(bench.path(url));
+    let failures = 0;
+    const failing: StoreFs = {
+      ...nodeStoreFs,
+      copy: (from, to) => {
+        if (failures++ === 0) return Promise.reject(Object.assign(new Error("broken"), { code: "EIO" }));
+        return nodeStoreFs.copy(from, to);
+      },
+    };
+    const again = bench.restarted({}, { fs: failing });
+    assert.equal((await again.patch(url, 5, "world")).status, 500);
+    assert.equal((await again.patch(url, 5, "world")).status, 204);
+    assert.equal(failures, 2);
+    assert.notEqual(fs.statSync(bench.path(url)).ino, ino);
+    again.app.close();
+  }));
+
 test("A session that lost its upload changes nothing more", () =>
   withBench(async (bench) => {
     const url = await bench.create(10);

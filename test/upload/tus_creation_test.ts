@@ -328,6 +328,15 @@ const hooks: UploadCase[] = [
     );
     assert.equal(headers.get("upload-metadata"), "owner bWU=,flag,raw /w==");
   }, { onCreate: () => ({ metadata: { owner: "me", flag: "", raw: Uint8Array.of(255) } }) }],
+  [
+    "onCreate",
+    "metadata with a key that no field value can carry is 500, and nothing is stored",
+    async (bench) => {
+      await status(post(bench, { "upload-length": "7" }), 500);
+      assert.deepEqual(bench.names(), []);
+    },
+    { onCreate: () => ({ metadata: { "größe, ✓": "x" } }) },
+  ],
   ["onCreate", "an error is 500, and nothing is stored", async (bench) => {
     await status(post(bench, { "upload-length": "7" }), 500);
     assert.deepEqual(bench.names(), []);

@@ -116,7 +116,15 @@ test("A lock dies with its thread: the upload goes on within two seconds, at wha
 test("A thread that hangs loses the upload, and writes nothing when it wakes", () =>
   withWorkers(1, async (bench, [worker]) => {
     const url = await bench.create(20);
-    worker?.send({ kind: "hang", url, offset: 0, bytes: "hello", late: "XXXXXXXX", ms: 3500 });
+    worker?.send({
+      kind: "hang",
+      url,
+      path: bench.path(url),
+      offset: 0,
+      bytes: "hello",
+      late: "XXXXXXXX",
+      ms: 3500,
+    });
     assert.equal(await worker?.next(), "hanging");
     assert.equal((await bench.patch(url, 5, " world")).status, 204);
     assert.equal((await worker?.next()).status, 423);

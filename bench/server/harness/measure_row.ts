@@ -19,7 +19,7 @@ export async function measureRow(
   spinLoops: SpinLoops,
   note: Note,
 ): Promise<RowResult> {
-  const contestants = row.contestants(settings.runtimes);
+  const contestants = row.contestants(settings);
   const repeats = row.repeats?.(settings) ?? settings.repeats;
   const samples = contestants.map((): (Sample | null)[] => []);
   const failures = contestants.map((): string[] => []);

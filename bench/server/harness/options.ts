@@ -5,7 +5,7 @@ import type { Row, Settings } from "./row.ts";
 
 export const USAGE = `deno task bench [options]
 
-  --rows=A,B          only these rows; "burn" stands for all rows that begin with it, "none" for no row
+  --rows=A,B          only these rows; "burn" stands for all rows that begin with "burn-", "none" for no row
   --runtimes=A,B      only these of node, bun, deno
   --seconds=N         length of a measurement (2); slow handlers take more
   --repeats=N         rounds (3); what is printed are medians
@@ -29,7 +29,7 @@ export interface Options {
 
 const RUNTIMES: readonly RuntimeName[] = ["node", "bun", "deno"];
 /** Rows of a quick run: one of each kind. */
-const QUICK_ROWS = ["hello", "pipelined", "burn-1ms", "mixed", "blocking-20", "idle-websocket", "echo-1"];
+const QUICK_ROWS = ["hello", "pipelined", "burn-1ms", "mixed", "idle-websocket", "echo-1"];
 
 /** Reads the command line. @throws Error when it makes no sense */
 export function readOptions(args: readonly string[], all: readonly Row[]): Options {
@@ -50,7 +50,8 @@ export function readOptions(args: readonly string[], all: readonly Row[]): Optio
     },
   });
   const { quick } = values;
-  const wanted = values.rows?.split(",") ?? (quick ? QUICK_ROWS : all.map(({ id }) => id));
+  const wanted = values.rows?.split(",") ??
+    (quick ? QUICK_ROWS : all.filter(({ isExtra }) => !isExtra).map(({ id }) => id));
   const settings: Settings = {
     runtimes: runtimesIn(values.runtimes),
     seconds: number("seconds", values.seconds, quick ? 1 : 2, 1),

@@ -59,10 +59,12 @@ export interface Row {
   /** What is measured and how, in a sentence or two. */
   readonly method: string;
   readonly needsWrk: boolean;
+  /** Measured only when it is named. */
+  readonly isExtra?: boolean;
   /** The first is what ratios and the chart show. */
   readonly metrics: readonly Metric[];
   readonly goals: readonly Goal[];
-  contestants(runtimes: readonly RuntimeName[]): Contestant[];
+  contestants(settings: Settings): Contestant[];
   /** Rounds, when it is not the settings' number. */
   repeats?(settings: Settings): number;
   /** Length of one measurement, where it is not the work that decides. */
@@ -108,4 +110,9 @@ export class Watch {
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Rounds of rows that vary little or take long. */
+export function twoThirds({ repeats }: Settings): number {
+  return Math.ceil(repeats * 2 / 3);
 }

@@ -1,6 +1,7 @@
 /** The servers that are compared, and how each is started. */
 import { runtimeCommand, type RuntimeName } from "../../../test/support/runtimes.ts";
 import { Child } from "./child.ts";
+import { builtScript } from "./node_build.ts";
 import { processCpuMs, residentMb } from "./proc.ts";
 
 /** A server as one contestant of a row. */
@@ -76,8 +77,9 @@ export class RunningServer {
   }
 
   static async start(contestant: Contestant, env: Record<string, string>): Promise<RunningServer> {
-    const script = new URL(`../${contestant.script}`, import.meta.url);
-    const child = new Child(runtimeCommand(contestant.runtime, script), {
+    const { runtime, script: name } = contestant;
+    const script = runtime === "node" ? builtScript(name) : new URL(`../${name}`, import.meta.url);
+    const child = new Child(runtimeCommand(runtime, script), {
       ...env,
       ...contestant.env,
       PORT: "0",

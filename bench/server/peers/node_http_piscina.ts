@@ -5,7 +5,8 @@ import { Piscina } from "piscina";
 import { announce, endWithHarness, HOST, LIGHT, PORT, TEXT_TYPE, WORKERS } from "../shared.ts";
 
 const pool = new Piscina<string, string | undefined>({
-  filename: new URL("./piscina_task.ts", import.meta.url).href,
+  // Beside this file, whether it is the source or what was built of it.
+  filename: import.meta.url.replace("node_http_piscina", "piscina_task"),
   minThreads: WORKERS,
   maxThreads: WORKERS,
 });

@@ -1,7 +1,7 @@
 /** One per cent of the requests burn 100 ms: how long do the light ones take? */
 import { startClient } from "../harness/load_client.ts";
-import { type Metric, P50, P99, type Row, Watch } from "../harness/row.ts";
-import { cartouche, ownServer, piscina } from "../harness/servers.ts";
+import { type Metric, P50, P99, type Row, twoThirds, Watch } from "../harness/row.ts";
+import { cartouche, ownServer } from "../harness/servers.ts";
 import { plainRequest, warmUp } from "../harness/wrk.ts";
 import type { OpenLoop, OpenLoopResult } from "../load/open_loop.ts";
 import { LIGHT, SPUN } from "../shared.ts";
@@ -38,27 +38,22 @@ export const MIXED_ROW: Row = {
     metric: P99.key,
     times: { factor: 20, than: RUNTIMES.map((peer) => ownServer(peer).id) },
   })),
-  contestants: (runtimes) => [
-    ...burners(runtimes),
-    ...runtimes.map((runtime) => cartouche(runtime, 8)),
-    ...(runtimes.includes("node") ? [piscina(8)] : []),
-  ],
+  contestants: burners,
+  repeats: twoThirds,
   duration: ({ seconds }) => secondsOf(seconds),
   estimate: (settings) => secondsOf(settings.seconds) + WARM_UP_S + 1,
   async measure(server, settings) {
     const { port } = server;
-    const short = { threads: 1, connections: CONNECTIONS, depth: 1 };
-    await warmUp(port, { ...short, request: plainRequest("/light"), body: LIGHT }, WARM_UP_S);
-    const heavy = `/spin?us=${HEAVY_US}`;
     // Compiles the loop on every thread.
-    await warmUp(port, { ...short, connections: 8, request: plainRequest("/spin?us=1000"), body: SPUN }, 1);
+    const short = { threads: 1, connections: 16, depth: 1 };
+    await warmUp(port, { ...short, request: plainRequest("/spin?us=1000"), body: SPUN }, WARM_UP_S);
     const load: OpenLoop = {
       port,
       connections: CONNECTIONS,
       rate: RATE_PER_S,
       seconds: secondsOf(settings.seconds),
       light: { target: "/light", body: LIGHT },
-      heavy: { target: heavy, body: SPUN },
+      heavy: { target: `/spin?us=${HEAVY_US}`, body: SPUN },
       heavyEvery: HEAVY_EVERY,
     };
     const client = startClient("open_loop.ts", load);
@@ -79,5 +74,5 @@ export const MIXED_ROW: Row = {
 
 /** At 400 a second a percentile needs some time. */
 function secondsOf(seconds: number): number {
-  return Math.max(2, seconds * 2.5);
+  return Math.max(2, seconds * 2);
 }

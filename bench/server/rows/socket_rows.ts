@@ -2,11 +2,10 @@
 import { startClient } from "../harness/load_client.ts";
 import { descriptorLimit } from "../harness/proc.ts";
 import { median } from "../harness/statistics.ts";
-import { type Metric, type Row, type Settings, sleep, Watch } from "../harness/row.ts";
+import { type Metric, type Row, type Settings, sleep, twoThirds, Watch } from "../harness/row.ts";
 import { cartouche, type Contestant, nodeWs, ownServer } from "../harness/servers.ts";
 import type { EchoClients, EchoResult } from "../load/echo_clients.ts";
 import type { BroadcastResult, ConnectedResult, IdleClients } from "../load/idle_clients.ts";
-import type { RuntimeName } from "../../../test/support/runtimes.ts";
 
 const RUNTIMES = ["node", "bun", "deno"] as const;
 const IDLE_CONNECTIONS = 10_000;
@@ -33,7 +32,7 @@ function connectionsOf(wanted: number, { isQuick }: Settings): number {
 }
 
 /** Cartouche beside what each runtime has for WebSockets. */
-function webSocketServers(runtimes: readonly RuntimeName[]): Contestant[] {
+function webSocketServers({ runtimes }: Settings): Contestant[] {
   return runtimes.flatMap((runtime) => [
     cartouche(runtime, 2),
     runtime === "node" ? nodeWs() : ownServer(runtime),
@@ -61,12 +60,18 @@ function idleRow(row: IdleRow): Row {
     ...row,
     needsWrk: false,
     metrics: isWebSocket ? [KB, BROADCAST, CONNECTS, COUNT] : [KB, CONNECTS, COUNT],
-    repeats: ({ repeats }) => Math.min(repeats, 2),
-    estimate: (settings) => 4.5 + connectionsOf(row.wanted, settings) / 5_000 + (isWebSocket ? 3 : 0),
+    // Memory hardly varies, and a round has several broadcasts.
+    repeats: ({ repeats }) => Math.ceil(repeats / 3),
+    estimate: (settings) => {
+      const rest = (settings.isQuick ? 3.5 : 4.5) + (isWebSocket ? 1 : 0);
+      return rest + connectionsOf(row.wanted, settings) / 5_000;
+    },
     async measure(server, settings) {
       const count = connectionsOf(row.wanted, settings);
       const load: IdleClients = { port: server.port, count, kind: row.kind };
-      for (let n = 0; n < WARM_UPS; n++) await warmUp({ ...load, count: WARM_UP_CONNECTIONS });
+      for (let n = 0; n < WARM_UPS && !settings.isQuick; n++) {
+        await warmUp({ ...load, count: WARM_UP_CONNECTIONS });
+      }
       await sleep(SETTLE_MS);
       const before = server.residentMb();
       const watch = new Watch(server);
@@ -109,7 +114,7 @@ const idleHttp = idleRow({
     "memory of the server process, sockets in the kernel not counted.",
   kind: "http",
   wanted: IDLE_CONNECTIONS,
-  contestants: (runtimes) => runtimes.flatMap((runtime) => [cartouche(runtime, 2), ownServer(runtime)]),
+  contestants: ({ runtimes }) => runtimes.flatMap((runtime) => [cartouche(runtime, 2), ownServer(runtime)]),
   goals: [],
 });
 
@@ -145,6 +150,7 @@ function echo(depth: number): Row {
     metrics: [MESSAGES],
     goals: [],
     contestants: webSocketServers,
+    repeats: twoThirds,
     duration: ({ seconds }) => seconds,
     estimate: ({ seconds }) => 0.8 + ECHO_WARM_UP_MS / 1000 + seconds,
     async measure(server, { seconds }) {

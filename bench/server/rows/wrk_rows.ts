@@ -1,6 +1,16 @@
 /** The rows that wrk drives: short requests, CPU burners, and handlers that block. */
 import type { RuntimeName } from "../../../test/support/runtimes.ts";
-import { type Goal, P50, P99, RATE, type Row, type Settings, sleep, Watch } from "../harness/row.ts";
+import {
+  type Goal,
+  P50,
+  P99,
+  RATE,
+  type Row,
+  type Settings,
+  sleep,
+  twoThirds,
+  Watch,
+} from "../harness/row.ts";
 import {
   adapterAlone,
   cartouche,
@@ -15,7 +25,8 @@ import { ALPHABET, HELLO, SPUN } from "../shared.ts";
 const RUNTIMES: readonly RuntimeName[] = ["node", "bun", "deno"];
 
 /** What the rows of this file differ in. */
-interface WrkRow extends Pick<Row, "id" | "title" | "method" | "goals" | "contestants"> {
+interface WrkRow
+  extends Pick<Row, "id" | "title" | "method" | "goals" | "contestants" | "repeats" | "isExtra"> {
   load(contestant: Contestant): WrkLoad;
   /** Times the length of a measurement. */
   readonly stretch?: number;
@@ -26,7 +37,7 @@ interface WrkRow extends Pick<Row, "id" | "title" | "method" | "goals" | "contes
 }
 
 function wrkRow(row: WrkRow): Row {
-  const { stretch = 1, warmUpSeconds = 1, startSeconds = 0.5 } = row;
+  const { stretch = 1, warmUpSeconds = 1, startSeconds = 0.3 } = row;
   const secondsOf = ({ seconds }: Settings): number => Math.max(1, Math.round(seconds * stretch));
   return {
     ...row,
@@ -57,12 +68,12 @@ const hello = wrkRow({
     "wrk -t1 -c64, a request of 35 octets, 13 octets of text back. `adapter alone` answers without parsing or " +
     "threads: the ceiling.",
   load: () => ({ ...SHORT, request: plainRequest("/"), body: HELLO }),
-  contestants: (runtimes) =>
+  contestants: ({ runtimes, isQuick }) =>
     runtimes.flatMap((runtime) => [
       cartouche(runtime, 1),
-      cartouche(runtime, 2),
+      ...(isQuick ? [] : [cartouche(runtime, 2)]),
       ownServer(runtime),
-      adapterAlone(runtime),
+      ...(isQuick ? [] : [adapterAlone(runtime)]),
     ]),
   goals: [timesOwn("node", 1, 1.6), timesOwn("bun", 1, 1), timesOwn("deno", 1, 0.75)],
 });
@@ -92,7 +103,7 @@ const browser = wrkRow({
   title: "Hello, a browser's request",
   method: `The same with the ${BROWSER_REQUEST.length} octets and 15 field lines of a browser's navigation.`,
   load: () => ({ ...SHORT, request: BROWSER_REQUEST, body: HELLO }),
-  contestants: (runtimes) => runtimes.flatMap((runtime) => [cartouche(runtime, 1), ownServer(runtime)]),
+  contestants: ({ runtimes }) => runtimes.flatMap((runtime) => [cartouche(runtime, 1), ownServer(runtime)]),
   goals: [],
 });
 
@@ -105,8 +116,12 @@ const pipelined = wrkRow({
     `wrk -t1 -c64, ${PIPELINED} requests in one write, then their answers are awaited. Before it 256 numbered ` +
     "requests on one connection must be answered in order.",
   load: () => ({ ...SHORT, request: plainRequest("/"), depth: PIPELINED, body: HELLO }),
-  contestants: (runtimes) =>
-    runtimes.flatMap((runtime) => [cartouche(runtime, 1), cartouche(runtime, 2), ownServer(runtime)]),
+  contestants: ({ runtimes, isQuick }) =>
+    runtimes.flatMap((runtime) => [
+      cartouche(runtime, 1),
+      ...(isQuick ? [] : [cartouche(runtime, 2)]),
+      ownServer(runtime),
+    ]),
   goals: RUNTIMES.map((runtime) => timesOwn(runtime, 1, 3)),
   isPipelined: true,
 });
@@ -131,11 +146,12 @@ function burn(id: string, us: number, connections: number, stretch: number): Row
       { of: cartouche(runtime, 2).id, metric: RATE.key, times: { factor: 1.1, than: [piscina(2).id] } },
     ]),
     stretch,
+    ...(us > 1_000 ? { repeats: twoThirds } : {}),
   });
 }
 
 /** Two workers beside what has one thread, and beside piscina with two. */
-export function burners(runtimes: readonly RuntimeName[]): Contestant[] {
+export function burners({ runtimes }: Settings): Contestant[] {
   return [
     ...runtimes.flatMap((runtime) => [cartouche(runtime, 2), ownServer(runtime)]),
     ...(runtimes.includes("node") ? [piscina(2)] : []),
@@ -145,16 +161,19 @@ export function burners(runtimes: readonly RuntimeName[]): Contestant[] {
 const BLOCK_MS = 10;
 const BLOCKED_CONNECTIONS = 100;
 
-function blocking(workers: number, goals: readonly Goal[]): Row {
+/** What the rows of blocking handlers have in common. */
+function blocking(
+  workers: number,
+  row: Omit<WrkRow, "method" | "load">,
+): Row {
   const limit = Math.min(workers, BLOCKED_CONNECTIONS) * 1000 / BLOCK_MS;
-  const isAll = workers === BLOCKED_CONNECTIONS;
   return wrkRow({
-    id: `blocking-${workers}`,
-    title: `Handler blocks ${BLOCK_MS} ms, ${workers} workers`,
+    ...row,
     method:
       `wrk -t2 -c${BLOCKED_CONNECTIONS} after all workers were up and 2 s of warm-up; no server that blocks can do ` +
-      `more than ${limit} req/s. ` +
-      (isAll ? "Servers with one thread do not block but wait by a timer, which not every library can." : ""),
+      `more than ${
+        limit.toLocaleString("en")
+      } req/s. Servers of one thread wait by a timer, which not every library can.`,
     load: ({ workers }) => ({
       threads: 2,
       connections: BLOCKED_CONNECTIONS,
@@ -162,24 +181,44 @@ function blocking(workers: number, goals: readonly Goal[]): Row {
       request: plainRequest(`/${workers === undefined ? "wait" : "block"}?ms=${BLOCK_MS}`),
       body: ALPHABET,
     }),
-    contestants: (runtimes) => [
-      ...runtimes.flatMap((runtime) => [
-        cartouche(runtime, workers),
-        ...(isAll ? [synchronousCartouche(runtime, workers), ownServer(runtime)] : []),
-      ]),
-      ...(runtimes.includes("node") ? [piscina(workers)] : []),
-    ],
-    goals,
     warmUpSeconds: 2,
-    startSeconds: workers / 40,
+    startSeconds: workers / 50,
   });
 }
 
-const seed = blocking(100, [
-  { of: cartouche("bun", 100).id, metric: RATE.key, bound: 9_400 },
-  { of: cartouche("node", 100).id, metric: RATE.key, bound: 8_800 },
-  { of: cartouche("deno", 100).id, metric: RATE.key, bound: 8_800 },
-]);
+const blocking100 = blocking(100, {
+  id: "blocking-100",
+  title: "Handler blocks 10 ms, 100 workers",
+  contestants: ({ runtimes }) => [
+    ...runtimes.flatMap((runtime) => [cartouche(runtime, 100), ownServer(runtime)]),
+    ...(runtimes.includes("node") ? [piscina(100)] : []),
+  ],
+  goals: [
+    { of: cartouche("bun", 100).id, metric: RATE.key, bound: 9_400 },
+    { of: cartouche("node", 100).id, metric: RATE.key, bound: 8_800 },
+    { of: cartouche("deno", 100).id, metric: RATE.key, bound: 8_800 },
+  ],
+});
+
+const blocking20 = blocking(20, {
+  id: "blocking-20",
+  title: "Handler blocks 10 ms, 20 workers",
+  contestants: ({ runtimes }) => [
+    ...runtimes.map((runtime) => cartouche(runtime, 20)),
+    ...(runtimes.includes("node") ? [piscina(20)] : []),
+  ],
+  goals: [],
+  repeats: twoThirds,
+});
+
+const blockingSynchronous = blocking(100, {
+  id: "blocking-synchronous",
+  title: "Handler blocks 10 ms, 100 workers, the option `synchronous`",
+  contestants: ({ runtimes }) =>
+    runtimes.flatMap((runtime) => [cartouche(runtime, 100), synchronousCartouche(runtime, 100)]),
+  goals: [],
+  isExtra: true,
+});
 
 function ownId(runtime: RuntimeName): string {
   return ownServer(runtime).id;
@@ -196,7 +235,8 @@ export const WRK_ROWS: readonly Row[] = [
   burn("burn-50us", 50, 64, 1),
   burn("burn-1ms", 1_000, 64, 1),
   // Slow handlers need more time and fewer connections, or what is left of the warm-up is counted.
-  burn("burn-5ms", 5_000, 16, 2),
-  seed,
-  blocking(20, []),
+  burn("burn-5ms", 5_000, 16, 1.5),
+  blocking100,
+  blocking20,
+  blockingSynchronous,
 ];

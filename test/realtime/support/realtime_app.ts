@@ -3,10 +3,10 @@
  * Runs on: any; runtime API: none
  */
 import type { ServeOptions } from "../../../src/options.ts";
-import { withGates, type Gates } from "../../support/gate.ts";
-import { type LocalApp, withApp } from "../../support/start_app.ts";
+import { type Gates, withGates } from "../../support/gate.ts";
+import { type LocalApp, SharedApp, withApp } from "../../support/start_app.ts";
 import { until } from "../../support/until.ts";
-import { type ServerFrame, SocketClient, type SocketOptions } from "./socket_client.ts";
+import { SocketClient, type SocketOptions } from "./socket_client.ts";
 
 /** What a handler of the fixture told. */
 export interface SocketReport {
@@ -19,7 +19,6 @@ export interface SocketReport {
 /** A WebSocket that hears what is published under a topic. */
 export class Observer {
   readonly client: SocketClient;
-  #seen = 0;
 
   constructor(client: SocketClient) {
     this.client = client;
@@ -40,15 +39,6 @@ export class Observer {
   /** The first report with this event; those before it are passed over. */
   async find(event: string): Promise<SocketReport> {
     return (await this.until(event)).at(-1) as SocketReport;
-  }
-
-  /** Frames so far, without the greeting. */
-  get frames(): readonly ServerFrame[] {
-    return this.client.frames.slice(1);
-  }
-
-  get seen(): number {
-    return this.#seen;
   }
 }
 
@@ -104,6 +94,11 @@ export class RealtimeApp {
     return { client, observer };
   }
 
+  /** The path of a gate, for commands. */
+  gate(name: string): string {
+    return decodeURIComponent(this.gates.query(name).slice("gate=".length));
+  }
+
   /** The body of a GET. */
   async get(path: string): Promise<string> {
     const response = await this.local.exchange(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`);
@@ -137,10 +132,23 @@ export function withRealtime(
 
 /** One server for the tests of a file; the last of them calls `stop`. */
 export class SharedRealtime {
-  readonly #options: ServeOptions;
-  #running: { body: ((app: RealtimeApp) => Promise<void>) | null; wake: () => void; done: Promise<void> } | null = null;
+  readonly #shared: SharedApp;
 
   constructor(options: ServeOptions = {}) {
-    this.#options = options;
+    this.#shared = new SharedApp("realtime_app.ts", options);
+  }
+
+  run(body: (app: RealtimeApp) => Promise<void>): Promise<void> {
+    return withGates((gates) =>
+      this.#shared.run(async (local) => {
+        const app = new RealtimeApp(local, gates);
+        await body(app);
+        await app.tidy();
+      })
+    );
+  }
+
+  stop(): Promise<void> {
+    return this.#shared.stop();
   }
 }

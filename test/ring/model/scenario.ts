@@ -27,6 +27,8 @@ export interface Scenario {
   readonly slow?: boolean;
   /** Requests from this one on have handlers that await. */
   readonly asyncFrom?: number;
+  /** What threads do when they start is explored, too. */
+  readonly startsAwake?: boolean;
   /** Workers park in their event loop instead of blocking. */
   readonly parks?: boolean;
   /** Worker 0 dies at any step. */
@@ -142,7 +144,11 @@ export class ScenarioWorld implements World {
       this.#threads.push(this.machine.add(`w${seat}`, this.#runWorker(side.run())));
     }
     this.machine.describe = (word) => describeWord(layout, ring, word);
-    for (const process of this.machine.processes) this.machine.begin(process);
+    for (const process of this.machine.processes) {
+      this.machine.begin(process);
+      // Who has just started finds nothing and goes to sleep; what can meet there, meets again behind each request.
+      while (scenario.startsAwake !== true && process.options > 0 && !process.isIdle) this.machine.step(process, 0);
+    }
   }
 
   // ── the processes ──────────────────────────────────────────────────────────────────────────────────────────────

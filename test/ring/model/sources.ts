@@ -33,33 +33,17 @@ const POOL = "src/pool/pool.ts";
 /** Constants that are smaller in the model, because memory is made anew for every execution. */
 const SHRUNK = [["SLAB_BYTES", 64], ["MAX_SOCKETS", 1], ["SETTLE_TURNS", 1]] as const;
 
-/** The members that are taken, by file. */
+/** The members that are taken, by file, together with what they use and the stand-in does not have. */
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
-  [THREAD]: [
-    "run",
-    "#loop",
-    "#rest",
-    "#settle",
-    "#announceTaken",
-    "jobDone",
-    "waitForInbox",
-    "#readInbox",
-    "#current",
-    "#isDead",
-  ],
+  [THREAD]: ["run", "jobDone", "waitForInbox"],
   [IO_THREAD]: [
     "repairSeat",
-    "#onTurnEnd",
-    "#watchHead",
-    "#nudge",
-    "#wakeWorkers",
-    "#liveWorkers",
-    "#drain",
     "drainLast",
+    "#onTurnEnd",
+    "#nudge",
     "#awaitDoorbell",
     "#onDoorbell",
     "#arm",
-    "#afterBell",
     "#tick",
     "#shedOld",
   ],
@@ -357,7 +341,6 @@ function flat(source: string): string {
 
 /** A stand-in with the members of the real class, the constants and fields that they use, and the real imports. */
 function sideOf(template: string, file: string, source: string): string {
-  const members = (MEMBERS[file] ?? []).map((name) => memberOf(file, source, name)).join("\n\n");
   const head: string[] = [];
   for (const [, names = "", path = ""] of source.matchAll(/^import \{([^}]*)\} from "(.*)";$/gm)) {
     for (const name of names.split(",").map((text) => text.trim())) {
@@ -367,16 +350,22 @@ function sideOf(template: string, file: string, source: string): string {
     }
   }
   for (const [line] of source.matchAll(/^const [A-Z_]+ = .*;$/gm)) head.push(line);
-  const text = template + members;
-  const isThere = new Set<string>();
-  for (const [line] of text.matchAll(/^ {2}(?:readonly |async |get )?#\w+(?:; #\w+)*/gm)) {
-    for (const name of line.match(/#\w+/g) ?? []) isThere.add(name);
+
+  const members = (MEMBERS[file] ?? []).map((name) => memberOf(file, source, name));
+  const isThere = new Set(MEMBERS[file]);
+  for (const [line] of template.matchAll(/^ {2}(?:get )?#?\w+(?:; #\w+)*/gm)) {
+    for (const name of line.match(/#?\w+/g) ?? []) isThere.add(name);
   }
   const fields: string[] = [];
-  for (const name of new Set(text.match(/(?<=this\.)#\w+/g))) {
-    if (isThere.has(name)) continue;
-    const declared = new RegExp(`^  (?:readonly )?${name}\\b.* = .*;$`, "m").exec(source)?.[0];
-    fields.push(declared ?? `  ${name} = Model.inert;`);
+  for (;;) {
+    const uses = (template + members.join("")).matchAll(/\bthis\.(#\w+|\w+(?=\())/g);
+    const [, name] = [...uses].find(([, used = ""]) => !isThere.has(used)) ?? [];
+    if (name === undefined) break;
+    isThere.add(name);
+    const isMethod = new RegExp(`^  (?:async |readonly )?${name}(?:\\(| = \\(.*=>)`, "m").test(source);
+    const field = new RegExp(`^  (?:readonly )?${name}\\b.* = .*;$`, "m").exec(source)?.[0];
+    if (isMethod) members.push(memberOf(file, source, name));
+    else if (name.startsWith("#")) fields.push(field ?? `  ${name} = Model.inert;`);
   }
-  return head.join("\n") + template.replace("//MEMBERS", () => `${fields.join("\n")}\n\n${members}`);
+  return head.join("\n") + template.replace("//MEMBERS", () => `${fields.join("\n")}\n\n${members.join("\n\n")}`);
 }
