@@ -86,7 +86,7 @@ async function measureRows(
   if (settings.runtimes.includes("node")) await buildForNode();
   const spinLoops = await calibrate();
   console.error(`loops in a microsecond: ${JSON.stringify(spinLoops)}`);
-  console.error(`${possible.length} rows, about ${Math.ceil(estimate(possible, settings) / 60)} minutes`);
+  console.error(`${possible.length} rows, about ${(estimate(possible, settings) / 60).toFixed(1)} minutes`);
   const results: RowResult[] = [];
   for (const row of possible) {
     results.push(await measureRow(row, settings, spinLoops, (line) => console.error(line)));
@@ -119,6 +119,7 @@ async function main({ rows, settings, writes, writesReadme }: Options): Promise<
     machine: describeMachine(),
     versions: await versions(wrk),
     foreignLimit: settings.foreignLimit,
+    reruns: settings.reruns,
     rows: await measureRows(rows, settings, wrk),
   };
   const order = ROWS.map(({ id }) => id);

@@ -78,6 +78,8 @@ export class RequestProducer {
   reserve(length: number): number {
     const slot = (this.#tail & this.#slotMask) * SLOT_WORDS;
     if (Atomics.load(this.#slots, slot + SLOT_STATE) !== freeState(this.#tail)) return -1;
+    // A slot's bytes are taken back before the slot is used again: afterwards nobody knows where they ended.
+    if (((this.#tail - this.#reclaimed) | 0) >= this.capacity) this.#reclaim();
     let at = this.#dataTail;
     const offset = at & this.#dataMask;
     const toEnd = this.data.length - offset;

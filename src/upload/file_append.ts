@@ -3,8 +3,8 @@
  * Runs on: any; runtime API: none
  *
  * While a write is under way, what comes is gathered for the next one, so a fast sender makes few large writes and a
- * slow one is stored as it comes. Memory: one write of at most WRITE_BYTES and as much waiting; then `write` makes its
- * caller wait, and the caller's client with it.
+ * slow one is stored as it comes. Memory: one write of at most WRITE_BYTES and as much waiting, in two buffers that
+ * later appends use again; then `write` makes its caller wait, and the caller's client with it.
  *
  * Invariant: the file never holds a byte behind a gap. Each write begins where the last one ended.
  */
@@ -13,6 +13,10 @@ import type { UploadAppend } from "./upload_store.ts";
 
 /** Most bytes of one write. Larger ones gain nothing and make a take-over wait longer. */
 const WRITE_BYTES = 512 * 1024;
+
+/** Buffers of WRITE_BYTES that no append uses; at most MAX_SPARES. Their memory is taken only as far as it is filled. */
+const spares: Uint8Array<ArrayBuffer>[] = [];
+const MAX_SPARES = 8;
 
 /** What an append needs of the session that it belongs to. */
 export interface AppendHost {
@@ -30,7 +34,8 @@ export class FileAppend implements UploadAppend {
   readonly #checked: boolean;
   /** Where the next write begins. */
   #position: number;
-  #waiting: Uint8Array[] = [];
+  /** Holds what waits; null while nothing does. */
+  #waiting: Uint8Array<ArrayBuffer> | null = null;
   #waitingBytes = 0;
   #writing: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
@@ -42,16 +47,17 @@ export class FileAppend implements UploadAppend {
     this.#position = start;
   }
 
+  /** Takes a copy: the caller may use the memory again. */
   async write(chunk: Uint8Array): Promise<void> {
-    // A larger chunk is written in pieces: the size of one write stays bounded whatever the caller brings.
-    for (let from = 0; from < chunk.byteLength; from += WRITE_BYTES) {
-      const piece = chunk.subarray(from, from + WRITE_BYTES);
-      while (this.#writing !== null && this.#waitingBytes + piece.byteLength > WRITE_BYTES) {
-        await this.#writing;
-      }
+    let from = 0;
+    while (from < chunk.byteLength) {
+      while (this.#writing !== null && this.#waitingBytes === WRITE_BYTES) await this.#writing;
       if (this.#failure !== null) throw this.#failure.error;
-      this.#waiting.push(piece);
+      const piece = chunk.subarray(from, from + WRITE_BYTES - this.#waitingBytes);
+      this.#waiting ??= spares.pop() ?? new Uint8Array(WRITE_BYTES);
+      this.#waiting.set(piece, this.#waitingBytes);
       this.#waitingBytes += piece.byteLength;
+      from += piece.byteLength;
       this.#writing ??= this.#drain();
     }
   }
@@ -86,17 +92,19 @@ export class FileAppend implements UploadAppend {
   /** Never rejects: a failure is kept for the next call, because nobody may be waiting just now. */
   async #drain(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
-        const chunks = this.#waiting;
+      while (this.#waiting !== null) {
+        const buffer = this.#waiting;
         const bytes = this.#waitingBytes;
-        this.#waiting = [];
+        this.#waiting = null;
         this.#waitingBytes = 0;
-        await this.#host.guarded(() => this.#host.file.write(chunks, this.#position));
+        await this.#host.guarded(() => this.#host.file.write([buffer.subarray(0, bytes)], this.#position));
+        // Not after a failure: nobody knows then whether the write is over.
+        if (spares.length < MAX_SPARES) spares.push(buffer);
         this.#position += bytes;
       }
     } catch (error) {
       this.#failure = { error };
-      this.#waiting = [];
+      this.#waiting = null;
       this.#waitingBytes = 0;
     } finally {
       this.#writing = null;

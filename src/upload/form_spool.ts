@@ -16,6 +16,7 @@ import { MultipartParser, type MultipartSink } from "../http/multipart.ts";
 import { multipartBoundary } from "../http/multipart_boundary.ts";
 import type { MultipartLimits } from "../http/multipart_error.ts";
 import type { MultipartPart } from "../http/multipart_part.ts";
+import { type BodyPieces, bodyPieces } from "./body_pieces.ts";
 import { clientFileName, safeFileName } from "./sanitize.ts";
 import {
   type Flow,
@@ -110,7 +111,7 @@ export async function spoolForm(
   options: SpoolOptions,
   disk: SpoolDisk = localDisk,
 ): Promise<SpooledForm> {
-  const iterator = (source ?? NOTHING)[Symbol.asyncIterator]();
+  const pieces = piecesOf(source);
   let ended = false;
   const read: Operation<Uint8Array | undefined> = {
     now: () => {
@@ -119,17 +120,17 @@ export async function spoolForm(
     later: async () => {
       // A source that has failed or ended is not to be told so.
       ended = true;
-      const next = await iterator.next();
-      if (next.done === true) return undefined;
+      const piece = await pieces.read();
+      if (piece === null) return undefined;
       ended = false;
-      return next.value;
+      return piece;
     },
   };
   try {
     return await runLater(receive(read, contentType, options, disk));
   } finally {
     // Nobody waits for the source to take notice: the request has failed already.
-    if (!ended) iterator.return?.().catch(() => {});
+    if (!ended) pieces.cancel().catch(() => {});
   }
 }
 
@@ -153,9 +154,18 @@ export function spoolFormSync(
   return runNow(receive(read, contentType, options, disk));
 }
 
-const NOTHING: AsyncIterable<Uint8Array> = {
-  [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }),
-};
+function piecesOf(source: AsyncIterable<Uint8Array> | ReadableStream<Uint8Array> | null): BodyPieces {
+  if (source === null) return { read: () => Promise.resolve(null), cancel: () => Promise.resolve() };
+  if (source instanceof ReadableStream) return bodyPieces(source);
+  const iterator = source[Symbol.asyncIterator]();
+  return {
+    read: async () => {
+      const next = await iterator.next();
+      return next.done === true ? null : next.value;
+    },
+    cancel: async () => void await iterator.return?.(),
+  };
+}
 
 /** The one flow behind both. */
 function* receive(

@@ -8,6 +8,7 @@
  *
  * Invariant: when this returns or throws, what stays of the request is durable and no write is under way.
  */
+import { type BodyPieces, bodyPieces } from "./body_pieces.ts";
 import type { ContentChecksum } from "./tus_checksum.ts";
 import type { UploadRequest } from "./upload_request.ts";
 import { contentLength } from "./upload_request.ts";
@@ -78,7 +79,7 @@ async function readAll(
   const announced = contentLength(request);
   let total = 0;
   if (request.body !== null) {
-    const reader = request.body.getReader();
+    const reader = bodyPieces(request.body);
     // Cancelling makes a read that waits for a silent client end at once.
     const cancel = () => void reader.cancel().catch(() => {});
     session.stop.addEventListener("abort", cancel);
@@ -115,7 +116,7 @@ async function readAll(
 export async function isEmptyBody(request: UploadRequest): Promise<boolean> {
   const announced = contentLength(request);
   if (announced !== null || request.body === null) return (announced ?? 0) === 0;
-  const reader = request.body.getReader();
+  const reader = bodyPieces(request.body);
   for (;;) {
     const chunk = await nextChunk(reader);
     if (typeof chunk === "string") return true;
@@ -125,12 +126,9 @@ export async function isEmptyBody(request: UploadRequest): Promise<boolean> {
   }
 }
 
-async function nextChunk(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): Promise<Uint8Array | "end" | "cut"> {
+async function nextChunk(reader: BodyPieces): Promise<Uint8Array | "end" | "cut"> {
   try {
-    const { done, value } = await reader.read();
-    return done || value === undefined ? "end" : value;
+    return await reader.read() ?? "end";
   } catch {
     // The stream errors when the client resets the connection, or breaks the framing.
     return "cut";

@@ -14,7 +14,7 @@ export interface UploadRequest {
   /** Absolute. */
   readonly url: string;
   readonly headers: Headers;
-  /** Errors when the client goes away. A chunk belongs to the reader: it must not change once it was read. */
+  /** Errors when the client goes away. A chunk is good until the next one is asked for. */
   readonly body: ReadableStream<Uint8Array> | null;
   readonly signal: AbortSignal;
   /** The trailer fields; complete once the body has been read. Absent: this server does not hand them over. */

@@ -99,18 +99,25 @@ export class BodyReader {
 
   // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The next piece if it is here; null: the end; undefined: it must be waited for. */
-  #take(): Uint8Array | null | undefined {
+  /** The next piece if it is here; null: the end; undefined: it must be waited for. Its memory may be others', too. */
+  #next(): Uint8Array | null | undefined {
     const piece = this.#pieces.shift();
     if (piece !== undefined) {
       this.#ask();
-      // A body that came with the request lies in memory shared with other requests of this thread: give a copy.
-      return piece.byteLength === piece.buffer.byteLength ? piece : piece.slice();
+      return piece;
     }
     if (this.complete) return null;
     if (this.#error !== null) throw this.#error;
     this.#ask();
     return undefined;
+  }
+
+  /** The same, in memory of its own. */
+  #take(): Uint8Array | null | undefined {
+    const piece = this.#next();
+    if (piece === null || piece === undefined) return piece;
+    // A body that came with the request lies in memory shared with other requests of this thread: give a copy.
+    return piece.byteLength === piece.buffer.byteLength ? piece : piece.slice();
   }
 
   /** Keeps up to a window on its way. */
@@ -126,13 +133,18 @@ export class BodyReader {
     for (;;) {
       const piece = this.#take();
       if (piece !== undefined) return piece;
-      await new Promise<void>((resolve) => {
-        this.#wake = () => {
-          this.#wake = null;
-          resolve();
-        };
-      });
+      await this.#arrival();
     }
+  }
+
+  /** Resolves when the inbox brought something. */
+  #arrival(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.#wake = () => {
+        this.#wake = null;
+        resolve();
+      };
+    });
   }
 
   /** The same, blocking the thread. */
@@ -147,7 +159,23 @@ export class BodyReader {
   /** Fills `target` as far as content is at hand, blocking only if there is none. @returns octets; 0: the end */
   readInto(target: Uint8Array): number {
     if (target.length === 0) return 0;
-    const first = this.readBlocking();
+    for (;;) {
+      const piece = this.#next();
+      if (piece !== undefined) return this.#fill(piece, target);
+      this.#source?.waitForInbox();
+    }
+  }
+
+  /** The same without blocking the thread. */
+  async #readIntoLater(target: Uint8Array): Promise<number> {
+    for (;;) {
+      const piece = this.#next();
+      if (piece !== undefined) return this.#fill(piece, target);
+      await this.#arrival();
+    }
+  }
+
+  #fill(first: Uint8Array | null, target: Uint8Array): number {
     if (first === null) return 0;
     let length = this.#put(first, target, 0);
     while (length < target.length && this.#pieces.length > 0) {
@@ -191,16 +219,18 @@ export class BodyReader {
     return join(pieces);
   }
 
-  /** A web stream over it; null without content. The same one each time. */
+  /**
+   * A web stream over it; null without content. The same one each time. A stream of bytes: a reader that brings its
+   * own buffer leaves no garbage, however long the body is.
+   */
   stream(): ReadableStream<Uint8Array> | null {
     if (!this.hasBody) return null;
-    this.#stream ??= new ReadableStream<Uint8Array>({
+    this.#stream ??= new ReadableStream({
+      type: "bytes",
       pull: async (controller) => {
         this.used = true;
         try {
-          const piece = await this.read();
-          if (piece === null) controller.close();
-          else controller.enqueue(piece);
+          await this.#pull(controller);
         } catch (error) {
           controller.error(error);
         }
@@ -210,6 +240,20 @@ export class BodyReader {
       },
     }, { highWaterMark: 0 });
     return this.#stream;
+  }
+
+  async #pull(controller: ReadableByteStreamController): Promise<void> {
+    const request = controller.byobRequest;
+    const view = request?.view;
+    if (request === null || view === null || view === undefined) {
+      const piece = await this.read();
+      if (piece === null) controller.close();
+      else controller.enqueue(piece as Uint8Array<ArrayBuffer>);
+      return;
+    }
+    const length = await this.#readIntoLater(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+    if (length === 0) controller.close();
+    request.respond(length);
   }
 }
 

@@ -96,6 +96,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   readonly #waker: Waker;
   readonly #control: Int32Array;
   readonly #seats: Int32Array;
+  readonly #seat: number;
   readonly #cell: number;
   readonly #synchronous: boolean;
   readonly #fetch: FetchFunction;
@@ -134,6 +135,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     this.#waker = new Waker(ring);
     this.#control = new Int32Array(ring.control);
     this.#seats = new Int32Array(ring.seats);
+    this.#seat = seat;
     this.#cell = seatCell(seat);
     this.#answerer = new Answerer(this);
   }
@@ -148,10 +150,16 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
 
   /** Runs until the server stops this worker or declares it dead. */
   async run(): Promise<LoopEnd> {
-    const end = await this.#loop();
-    // From here on this thread touches nothing that is shared.
-    Atomics.store(this.#seats, this.#cell + SEAT_LEFT, 1);
-    return end;
+    try {
+      return await this.#loop();
+    } catch (error) {
+      // It was declared dead while it waited for room in its outbox.
+      if (error instanceof StoppedError) return "dead";
+      throw error;
+    } finally {
+      // From here on this thread touches nothing that is shared.
+      Atomics.store(this.#seats, this.#cell + SEAT_LEFT, 1);
+    }
   }
 
   async #loop(): Promise<LoopEnd> {
@@ -182,9 +190,9 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
       }
       this.#current(0);
       this.outbox.ring();
+      // Whoever woke this worker for a request, or relied on it, has to wake another.
+      if (this.#stopping && this.#consumer.hasWork()) this.#waker.wake(1);
       if (this.#stopping && this.#open.size === 0) {
-        // Whoever was going to wake this worker for a request has to wake another.
-        if (this.#consumer.hasWork()) this.#waker.wake(1);
         this.outbox.bye();
         return "stopped";
       }
@@ -195,7 +203,9 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
 
   /** Sleeps if there is nothing to do. */
   async #rest(isPolite: boolean): Promise<void> {
-    this.#parking.announce();
+    // Who leaves takes no more requests: a wake-up for one would be lost on it, again and again.
+    if (this.#stopping) this.#parking.announcePrivately();
+    else this.#parking.announce();
     const hasWork = (!isPolite && !this.#stopping && this.#consumer.hasWork()) || this.#inbox.hasWork() || this.#isDead();
     if (hasWork) {
       this.#parking.cancel();
@@ -300,6 +310,8 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     Atomics.store(this.#seats, this.#cell + SEAT_PENDING, this.#pending);
     // Not part of a batch: nobody else would announce it.
     this.outbox.ring();
+    // Nobody else would tell the loop that it can leave now.
+    if (this.#stopping && this.#open.size === 0) this.#waker.wakeSeat(this.#seat);
   }
 
   #measure(microseconds: number): void {

@@ -23,7 +23,7 @@ export function reportOf(results: Results): string {
   return parts.join("\n\n") + "\n";
 }
 
-function conditions({ machine, versions, foreignLimit, rows }: Results): string {
+function conditions({ machine, versions, foreignLimit, reruns, rows }: Results): string {
   const { cpu, cores, memoryGb, kernel, system } = machine;
   const dates = [...new Set(rows.map(({ date }) => date))].sort();
   return [
@@ -31,8 +31,8 @@ function conditions({ machine, versions, foreignLimit, rows }: Results): string 
     `- Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}`,
     `- Measured: ${
       dates.join(", ")
-    }; measurements beside more than ${foreignLimit} % of a core of foreign CPU were ` +
-    "repeated",
+    }; turns beside more than ${foreignLimit} % of a core of foreign CPU were repeated, ` +
+    `${reruns} times at most`,
   ].join("\n");
 }
 

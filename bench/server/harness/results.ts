@@ -29,6 +29,8 @@ export interface Results {
   readonly versions: Readonly<Record<string, string>>;
   /** Foreign CPU beyond which measurements were repeated, per cent of a core. */
   readonly foreignLimit: number;
+  /** How often at most. */
+  readonly reruns: number;
   readonly rows: readonly RowResult[];
 }
 

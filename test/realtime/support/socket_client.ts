@@ -5,7 +5,7 @@
  * Strict: a frame that RFC 6455 does not let a server send is an error, and so is any octet behind a close frame. What
  * waits, waits for octets or for the end of the connection, never for a time.
  */
-import { createHash } from "node:crypto";
+import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { PATIENCE_MS } from "../../support/until.ts";
 import { closePayload, concat, frame } from "../../websocket/client_frames.ts";
@@ -48,8 +48,14 @@ export function handshake(path: string, fields = ""): string {
 }
 
 const utf8 = new TextEncoder();
-const latin1 = new TextDecoder("latin1");
+/** Octets are shown up to about so many. */
+const MAX_OCTETS = 64 * 1024;
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Octets as characters. (TextDecoder's "latin1" is windows-1252.) */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
 
 /** One connection. */
 export class SocketClient {
@@ -64,6 +70,8 @@ export class SocketClient {
   ended = false;
   closed = false;
   errorCode = "";
+  /** The first octets that came, as ISO-8859-1. */
+  octets = "";
   /** What was wrong with the octets that came. */
   fault: Error | null = null;
   /** Frames that `next` has given out. */
@@ -76,6 +84,7 @@ export class SocketClient {
   constructor(socket: Socket, paused = false) {
     this.socket = socket;
     socket.on("data", (bytes: Uint8Array) => {
+      if (this.octets.length < MAX_OCTETS) this.octets += latin1(bytes);
       try {
         this.#push(bytes);
       } catch (error) {
@@ -299,7 +308,7 @@ export class SocketClient {
   }
 
   #readHead(): boolean {
-    const text = latin1.decode(this.#bytes.slice(this.#start, this.#end));
+    const text = latin1(this.#bytes.subarray(this.#start, this.#end));
     const end = text.indexOf("\r\n\r\n");
     if (end < 0) return false;
     this.head = text.slice(0, end);
@@ -346,7 +355,7 @@ export class SocketClient {
       const code = length === 0 ? 1005 : new DataView(payload.buffer).getUint16(0);
       this.close = { code, reason: length === 0 ? "" : strict.decode(payload.subarray(2)) };
     }
-    const text = isText ? strict.decode(payload) : opcode >= 9 ? latin1.decode(payload) : "";
+    const text = isText ? strict.decode(payload) : opcode >= 9 ? latin1(payload) : "";
     this.frames.push({ opcode, isCompressed, payload, text });
     return true;
   }

@@ -27,6 +27,8 @@ export interface Scenario {
   readonly slow?: boolean;
   /** Requests from this one on have handlers that await. */
   readonly asyncFrom?: number;
+  /** The handlers of so many requests, the first ones, end only when all others are answered. */
+  readonly waitForOthers?: number;
   /** What threads do when they start is explored, too. */
   readonly startsAwake?: boolean;
   /** Workers park in their event loop instead of blocking. */
@@ -37,8 +39,10 @@ export interface Scenario {
   readonly isGivenUp?: boolean;
   /** The runtime can stop it then: it dies some steps later. */
   readonly stopsBusyThreads?: boolean;
-  /** Worker 0 is told to leave. */
-  readonly leaves?: boolean;
+  /** Worker 0 is told to leave, at any time after so many handlers have begun. */
+  readonly leavesAfter?: number;
+  /** Requests arrive one at a time, each when all handlers before it have begun. */
+  readonly oneByOne?: boolean;
   /** The I/O thread takes requests out of the ring as too old. */
   readonly sheds?: boolean;
   /** Messages to worker 0 through its inbox. */
@@ -68,6 +72,7 @@ class Request {
   finish(how: string): void {
     if (this.end !== null) this.#world.blame(`request ${this.ticket} was answered twice: ${this.end}, ${how}`);
     this.end = how;
+    this.#world.onFinish();
   }
 
   lost(): void {
@@ -93,7 +98,9 @@ export class ScenarioWorld implements World {
   readonly #control: Int32Array;
   readonly #slots: Int32Array;
   readonly #code: ModelCode;
+  readonly #heldTasks: (() => void)[] = [];
   #toPush: number;
+  #begun = 0;
   #toSend: number;
   #received = 0;
   #isGivenUp = false;
@@ -183,12 +190,13 @@ export class ScenarioWorld implements World {
     const events: string[] = [];
     if (Model.bells.some((bell) => bell.resolved)) events.push("bell");
     if (this.#io.held === 0) {
-      for (let count = this.#toPush; count > 0; count--) events.push(`push ${count}`);
+      const most = scenario.oneByOne === true ? Math.min(1, this.#begun + 1 - this.requests.length) : Infinity;
+      for (let count = Math.min(this.#toPush, most); count > 0; count--) events.push(`push ${count}`);
     }
     const isGone = first !== undefined && (first.isDead || first.isDone);
     if (isGone && this.#exitsReported === 0) events.push("exit");
     if (scenario.isGivenUp === true && !this.#isGivenUp && !isGone) events.push("give up");
-    if (scenario.leaves === true && !this.#isTold) events.push("tell");
+    if (this.#begun >= (scenario.leavesAfter ?? Infinity) && !this.#isTold) events.push("tell");
     if (scenario.sheds === true && !this.#hasShed) events.push("shed");
     if (this.#toSend > 0) events.push("send");
     if (this.#dueNudge) events.push("nudge");
@@ -270,6 +278,7 @@ export class ScenarioWorld implements World {
       this.blame(`a worker runs request ${ticket}, which there is not`);
       return { ticket, isAsync: false, answer: bytes.slice(0, 1), done: false, isTaken: false };
     }
+    this.#begun++;
     if (++request.runs > 1) this.blame(`request ${ticket} runs twice`);
     if (length !== this.requestBytes) this.blame(`request ${ticket} has ${length} bytes`);
     for (let at = start; at < start + length; at++) {
@@ -294,6 +303,23 @@ export class ScenarioWorld implements World {
       if (request.runs === 0) this.blame(`request ${ticket} was answered but not run`);
       request.finish(ANSWERED.worker);
     } else this.blame(`a record of kind ${record.kind}`);
+  }
+
+  /** A handler awaits; the rest of it runs when its event loop turns. */
+  onAwait(call: { readonly ticket: number }, rest: () => Steps): void {
+    const { process } = Model;
+    if (call.ticket <= (this.#scenario.waitForOthers ?? 0)) {
+      this.#heldTasks.push(() => void process.tasks.push(rest));
+      this.onFinish();
+    } else process.tasks.push(rest);
+  }
+
+  /** A request was answered. */
+  onFinish(): void {
+    const waiters = this.#scenario.waitForOthers ?? 0;
+    const areLast = this.requests.every((request) => request.end !== null || request.ticket <= waiters);
+    if (this.#toPush > 0 || !areLast) return;
+    for (const release of this.#heldTasks.splice(0)) release();
   }
 
   /** A worker reads a message. */
@@ -338,6 +364,7 @@ export class ScenarioWorld implements World {
     for (const [seat, thread] of this.#threads.entries()) {
       const { layout } = this.#code;
       if (thread.isDead || thread.isDone) continue;
+      if (this.#isTold && seat === 0) return "worker 0 was told to leave and did not";
       if (this.#pool.deadSeats.has(seat)) return `worker ${seat} was given up and sleeps on`;
       const sleepers = this.#control[layout.sleepersWord(seat)] ?? 0;
       if ((sleepers & layout.seatBit(seat)) === 0) return `worker ${seat} sleeps unannounced`;

@@ -57,7 +57,7 @@ const turnEventLoop = () => Model.turn;
 /** Stands in for WorkerThread. */
 export class WorkerSide extends Model.Inert {
   outbox;
-  #consumer; #inbox; #parking; #doorbell; #waker; #control; #seats; #cell; #synchronous; #host;
+  #consumer; #inbox; #parking; #doorbell; #waker; #control; #seats; #seat; #cell; #synchronous; #host;
 
   constructor(ring, seat, inbox, outbox, synchronous, host) {
     super();
@@ -71,6 +71,7 @@ export class WorkerSide extends Model.Inert {
     this.#waker = new Waker(ring);
     this.#control = new Int32Array(ring.control);
     this.#seats = new Int32Array(ring.seats);
+    this.#seat = seat;
     this.#cell = seatCell(seat);
   }
 
@@ -83,7 +84,7 @@ export class WorkerSide extends Model.Inert {
       return null;
     }
     this.#open.set(call.ticket, call);
-    Model.process.tasks.push(this.completeLater.bind(this, call));
+    this.#host.onAwait(call, this.completeLater.bind(this, call));
     return call;
   }
 
@@ -107,7 +108,7 @@ const IO_SIDE = `
 export class IoSide extends Model.Inert {
   waker;
   tickets;
-  settings = { maxWaitMs: 1 };
+  settings = { maxWaitMs: 0 };
   now = 2;
   #producer; #shedder; #control; #owner; #host;
   #workers = [];
@@ -185,7 +186,9 @@ export class IoSide extends Model.Inert {
   }
 
   shed() {
+    this.settings.maxWaitMs = 1;
     this.#shedOld(this.now);
+    this.settings.maxWaitMs = 0;
   }
 
   get isWatching() {
