@@ -181,7 +181,7 @@ class RunningServer implements Server {
     const seats = Pool.seatsFor(settings);
     const ring = createSharedRing(slotsFor(settings.maxWaiting), DATA_BYTES, seats);
     this.#io = new IoThread(settings, ring, this.#adapter, {
-      onWorkerLog: (bytes) => this.#logger.log(decodeRecord(bytes)),
+      onWorkerLog: (bytes) => this.#logRecord(bytes),
       onWorkerBye: (worker) => this.#pool.onBye(worker),
       onTick: (now) => this.#pool.tick(now),
       isDead: (seat) => this.#pool.isDead(seat),
@@ -204,7 +204,9 @@ class RunningServer implements Server {
     this.#io.start();
     try {
       await this.#pool.start();
+      this.#throwIfStopping();
       this.#listener = await this.#adapter.listen(listenOptions(this.#settings), this.#io);
+      this.#throwIfStopping();
     } catch (error) {
       this.#pool.kill();
       this.#io.close();
@@ -216,6 +218,13 @@ class RunningServer implements Server {
       process.on("SIGINT", this.#onSignal);
     }
     this.#onListen(this.#listener.address);
+  }
+
+  /** A worker may ask for the end while the server still starts. */
+  #throwIfStopping(): void {
+    if (this.#stopping === null) return;
+    void this.#listener?.close();
+    throw new CartoucheError("ERR_WORKER", "the server was stopped while it started");
   }
 
   get addr(): BoundAddress | undefined {
@@ -262,6 +271,7 @@ class RunningServer implements Server {
     const deadline = performance.now() + this.#settings.drainTimeoutMs;
     const io = this.#io;
     io.stopping = true;
+    this.#pool.abortStart(new CartoucheError("ERR_WORKER", "the server was stopped while it started"));
     await this.#listener?.close();
     for (const connection of [...io.connections]) connection.stop();
     // Sockets that are gone may still have events to tell.
@@ -276,6 +286,15 @@ class RunningServer implements Server {
     io.close();
     await this.#logger.close?.();
     this.#resolveStopped();
+  }
+
+  /** A record of a worker. A logger that throws must not take the I/O thread with it. */
+  #logRecord(bytes: Uint8Array): void {
+    try {
+      this.#logger.log(decodeRecord(bytes));
+    } catch (error) {
+      console.error("cartouche: a logger threw", error);
+    }
   }
 
   #stopOnSignal(): void {

@@ -107,7 +107,7 @@ function writeReadme(results: Results): void {
   const begin = readme.indexOf(BEGIN);
   const end = readme.indexOf(END);
   if (begin < 0 || end < begin) throw new Error(`bench/README.md has no section between ${BEGIN} and ${END}`);
-  const section = `${BEGIN}\n\n${reportOf(results)}\n`;
+  const section = `${BEGIN}\n\n![Chart of the results](results/latest.svg)\n\n${reportOf(results)}\n`;
   Deno.writeTextFileSync(README, readme.slice(0, begin) + section + readme.slice(end));
 }
 
@@ -142,8 +142,22 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.exit(1);
   });
 }
-const options = readOptions(Deno.args, ROWS);
+function optionsOrExit(): Options {
+  try {
+    return readOptions(Deno.args, ROWS);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    Deno.exit(2);
+  }
+}
+
+function list(): string {
+  return ROWS.map(({ id, title, isExtra }) => `${id.padEnd(22)}${title}${isExtra ? " (if named)" : ""}`).join(
+    "\n",
+  );
+}
+
+const options = optionsOrExit();
 if (options.action === "help") console.log(USAGE);
-else if (options.action === "list") {
-  console.log(ROWS.map(({ id, title }) => `${id.padEnd(16)}${title}`).join("\n"));
-} else Deno.exit(await main(options) ? 0 : 1);
+else if (options.action === "list") console.log(list());
+else Deno.exit(await main(options) ? 0 : 1);

@@ -5,7 +5,7 @@
  * The worker pulls; nothing is sent that it did not ask for. What arrives faster waits here, and when more than
  * `HIGH_BYTES` wait the connection stops reading its socket, so that the client is slowed by TCP.
  */
-import { BodyFailure, InboxKind, MAX_RECORD_BYTES } from "../messages/kind.ts";
+import { type BodyFailure, InboxKind, MAX_RECORD_BYTES } from "../messages/kind.ts";
 import type { WorkerLink } from "./tickets.ts";
 
 /** Above this the socket is not read, once the body is being streamed. */
@@ -14,6 +14,13 @@ const HIGH_BYTES = 256 * 1024;
 const SMALL_BYTES = 8 * 1024;
 const MIN_BLOCK_BYTES = 1024;
 const BLOCK_BYTES = 64 * 1024;
+
+/**
+ * Memory of pieces that went to a worker, for the next ones: a client that is faster than the handler would otherwise
+ * leave the whole of its body to the collector.
+ */
+const spares: ArrayBuffer[] = [];
+const MAX_SPARES = 32;
 
 const encoder = new TextEncoder();
 
@@ -30,7 +37,6 @@ export class BodyFeed {
   /** Nobody wants the rest. */
   discarding = false;
   #pieces: Uint8Array[] = [];
-  #next = 0;
   /** The block that the last piece lies in, with room behind `#blockUsed`; null: it has memory of its own. */
   #block: Uint8Array | null = null;
   #blockUsed = 0;
@@ -92,7 +98,7 @@ export class BodyFeed {
     const lastPiece = this.#pieces[last];
     if (lastPiece === undefined || length >= SMALL_BYTES) {
       this.#block = null;
-      this.#pieces.push(bytes.slice(start, end));
+      this.#copy(bytes, start, end);
       return;
     }
     let block = this.#block;
@@ -106,6 +112,20 @@ export class BodyFeed {
     block.set(bytes.subarray(start, end), this.#blockUsed);
     this.#blockUsed += length;
     this.#pieces[last] = block.subarray(lastPiece.byteOffset, this.#blockUsed);
+  }
+
+  #copy(bytes: Uint8Array, start: number, end: number): void {
+    // A body that is still being collected will most likely be small, and is handed on as it lies.
+    if (this.#worker === null || end - start < SMALL_BYTES) {
+      this.#pieces.push(bytes.slice(start, end));
+      return;
+    }
+    for (let at = start; at < end; at += BLOCK_BYTES) {
+      const length = Math.min(end - at, BLOCK_BYTES);
+      const piece = new Uint8Array(spares.pop() ?? new ArrayBuffer(BLOCK_BYTES), 0, length);
+      piece.set(bytes.subarray(at, at + length));
+      this.#pieces.push(piece);
+    }
   }
 
   /** The body is complete. */
@@ -135,7 +155,6 @@ export class BodyFeed {
     this.discarding = true;
     this.#pieces = [];
     this.#block = null;
-    this.#next = 0;
     this.queuedBytes = 0;
     this.#worker = null;
   }
@@ -157,18 +176,13 @@ export class BodyFeed {
   pump(): void {
     const worker = this.#worker;
     if (worker === null || this.#closed) return;
-    while (this.#credit > 0 && this.#next < this.#pieces.length) {
-      const piece = this.#pieces[this.#next] as Uint8Array;
+    for (let piece = this.#pieces[0]; this.#credit > 0 && piece !== undefined; piece = this.#pieces[0]) {
       const length = Math.min(piece.length, this.#credit, MAX_RECORD_BYTES);
       worker.send(InboxKind.Body, this.#ticket, 0, piece.subarray(0, length));
       this.#credit -= length;
       this.queuedBytes -= length;
-      if (length === piece.length) this.#next++;
-      else this.#pieces[this.#next] = piece.subarray(length);
-    }
-    if (this.#next > 0 && this.#next === this.#pieces.length) {
-      this.#pieces = [];
-      this.#next = 0;
+      if (length < piece.length) this.#pieces[0] = piece.subarray(length);
+      else this.#release(piece);
     }
     if (this.#pieces.length > 0) return;
     if (this.failure !== 0) {
@@ -178,6 +192,16 @@ export class BodyFeed {
       this.#closed = true;
       const trailers = this.#trailers.length === 0 ? null : encoder.encode(JSON.stringify(this.#trailers));
       worker.send(InboxKind.BodyEnd, this.#ticket, 0, trailers);
+    }
+  }
+
+  /** The first piece was sent. */
+  #release(piece: Uint8Array): void {
+    this.#pieces.shift();
+    if (this.#pieces.length === 0) this.#block = null;
+    const memory = piece.buffer;
+    if (memory instanceof ArrayBuffer && memory.byteLength === BLOCK_BYTES && spares.length < MAX_SPARES) {
+      spares.push(memory);
     }
   }
 }

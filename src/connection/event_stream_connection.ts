@@ -11,7 +11,7 @@ import { type SocketSettings, UpgradeKind } from "../messages/socket_message.ts"
 import type { Protocol } from "./protocol.ts";
 import type { Socket } from "./socket_table.ts";
 import type { WorkerLink } from "./tickets.ts";
-import type { Timed } from "./timeouts.ts";
+import type { Filing, Timed } from "./timeouts.ts";
 import { asChunk, type Publication, type Subscriber } from "./topics.ts";
 import type { SocketHost } from "./websocket_connection.ts";
 
@@ -26,6 +26,7 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   index = -1;
   dueAt = Infinity;
   filedAt = -1;
+  filing: Filing | null = null;
   readonly transport: Transport;
   readonly socketIndex: number;
   readonly generation: number;
@@ -93,7 +94,7 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   onClose(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.dueAt = Infinity;
+    this.#host.timeouts.cancel(this);
     this.#early = null;
     this.#over();
     if (this.#settings.reportsClose) {

@@ -63,7 +63,7 @@ export class Exchange extends Ticketed {
   }
 
   override get waitsForClient(): boolean {
-    return this.owed > 0;
+    return this.owed > 0 && this.connection !== null;
   }
 
   /** Answers without a worker and ignores what a worker says from now on. A response that has begun is cut. */

@@ -16,7 +16,7 @@ import type { Holdable, Protocol } from "./protocol.ts";
 import { RequestReader } from "./request_reader.ts";
 import { type QueueOwner, ResponseQueue } from "./response_queue.ts";
 import type { TicketTable } from "./tickets.ts";
-import type { Timed, Timeouts } from "./timeouts.ts";
+import type { Filing, Timed, Timeouts } from "./timeouts.ts";
 
 /** Counters of a server since its start. */
 export interface ConnectionStats {
@@ -75,6 +75,8 @@ const encoder = new TextEncoder();
 export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
   dueAt = Infinity;
   filedAt = -1;
+  heldSince = 0;
+  filing: Filing | null = null;
   /** Position in the server's list of connections. */
   index = -1;
   readonly transport: Transport;
@@ -131,7 +133,7 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
   /** Ends everything on this side. @returns what was not read yet */
   #leave(): Uint8Array {
     this.#isGone = true;
-    this.dueAt = Infinity;
+    this.#host.timeouts.cancel(this);
     this.queue.close();
     const rest = this.#reader.close();
     this.queue.dropAll();
@@ -248,8 +250,7 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
     const { wroteAt } = this.queue;
     const reader = this.#reader;
     if (this.transport.bufferedBytes > 0) {
-      const stalled = after(wroteAt, settings.writeTimeoutMs);
-      return this.#isClosing ? Math.min(stalled, wroteAt + LINGER_MS + settings.writeTimeoutMs) : stalled;
+      return after(wroteAt, settings.writeTimeoutMs);
     }
     if (this.#isClosing) return Math.max(reader.readSince, wroteAt) + LINGER_MS;
     if (reader.isInBody) return reader.isPaused ? Infinity : after(reader.readSince, settings.bodyTimeoutMs);

@@ -21,7 +21,7 @@ import { deliver, type DeliveryHost, type SpeakingWorker } from "./delivery.ts";
 import type { Exchange } from "./exchange.ts";
 import { type ConnectionHost, type ConnectionStats, HttpConnection } from "./http_connection.ts";
 import type { Holdable, Protocol } from "./protocol.ts";
-import type { SocketDispatch } from "./socket_dispatch.ts";
+import { SocketDispatch } from "./socket_dispatch.ts";
 import { flushResponses } from "./response_queue.ts";
 import { socketRecord } from "./socket_records.ts";
 import { SocketTable } from "./socket_table.ts";
@@ -93,7 +93,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   readonly #encoder: RequestEncoder;
   readonly #workers: (AttachedWorker | null)[] = [];
   readonly #connections: Protocol[] = [];
-  #held: { connection: Holdable; since: number }[] = [];
+  #held: Holdable[] = [];
+  /** What turns the server's clock into Unix time, ms; set anew each tick, because clocks are set. */
+  #epoch = performance.timeOrigin;
   #pushed = 0;
   #turnScheduled = false;
   #deferrals = 0;
@@ -178,7 +180,10 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   }
 
   readonly #answerLost = (ticket: number): void => {
-    this.tickets.find(ticket)?.lost();
+    const item = this.tickets.find(ticket);
+    // What a thread claimed and did not begin is nobody's loss where it may be begun by another.
+    if (item instanceof SocketDispatch) item.shed();
+    else item?.lost();
   };
 
   // ── sockets ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -313,7 +318,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   }
 
   hold(connection: Holdable): void {
-    this.#held.push({ connection, since: this.now });
+    // The time counts from the first try: being tried again in vain is no progress.
+    if (connection.heldSince === 0) connection.heldSince = this.now;
+    this.#held.push(connection);
   }
 
   bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number {
@@ -354,7 +361,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
 
   #setClock(): void {
     this.now = performance.now();
-    const seconds = Math.floor((performance.timeOrigin + this.now) / 1000);
+    const seconds = Math.floor((this.#epoch + this.now) / 1000);
     if (this.#control[CLOCK] !== seconds) Atomics.store(this.#control, CLOCK, seconds);
   }
 
@@ -453,7 +460,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     let index = 0;
     // hasRoom() is false while others are held, so that nobody overtakes them: look at the ring itself.
     while (index < held.length && this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0) {
-      held[index++]?.connection.retry();
+      const connection = held[index++] as Holdable;
+      connection.retry();
+      if (this.#held.at(-1) !== connection) connection.heldSince = 0;
     }
     if (index < held.length) this.#held = this.#held.concat(held.slice(index));
     flushResponses();
@@ -493,6 +502,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #tick(): void {
+    this.#epoch = Date.now() - performance.now();
     this.#setClock();
     const now = this.now;
     this.#drain();
@@ -535,7 +545,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     const held = this.#held;
     this.#held = [];
     for (const entry of held) {
-      if (now - entry.since >= STANDSTILL_MS && entry.connection.shedHeld()) continue;
+      if (now - entry.heldSince >= STANDSTILL_MS && entry.shedHeld()) continue;
       this.#held.push(entry);
     }
   }

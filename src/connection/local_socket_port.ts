@@ -31,7 +31,8 @@ export function localSocketPort(host: LocalSocketHost): SocketPort {
     unsubscribe: (index, generation, topic) => sockets.find(index, generation)?.unsubscribe(topic),
     publish(message, exceptIndex, exceptGeneration) {
       const except = exceptGeneration === 0 ? null : sockets.find(exceptIndex, exceptGeneration);
-      topics.publish(message, except as (Subscriber & typeof except) | null);
+      // Kept for a while, and the caller's array is the caller's.
+      topics.publish({ ...message, payload: message.payload.slice() }, except as (Subscriber & typeof except) | null);
     },
   };
 }

@@ -27,6 +27,8 @@ export interface Protocol {
 
 /** Something that waits for room in the ring. */
 export interface Holdable {
+  /** Since when it waits, ms on the server's clock; 0: it does not. The I/O thread's own. */
+  heldSince: number;
   /** There may be room again. */
   retry(): void;
   /** Held for too long while nothing moves. @returns whether it need not be held any longer */

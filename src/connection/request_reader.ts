@@ -89,7 +89,7 @@ export class RequestReader {
   }
   /** Part of a header section has arrived. */
   get isInHead(): boolean {
-    return this.#reading === Reading.Head && this.#parser !== null;
+    return this.#reading === Reading.Head && this.#parser !== null && !this.#isHeld;
   }
   /** Part of a body has arrived, or the whole is waiting for room. */
   get isInBody(): boolean {
@@ -134,6 +134,9 @@ export class RequestReader {
   /** There may be room again. */
   retry(): void {
     this.#isHeld = false;
+    if (this.#reading === Reading.Closed) return;
+    // The time in which we did not listen is not the client's.
+    this.headSince = this.readSince = this.#host.now;
     if (this.#isSpooling && this.#reading !== Reading.Held && this.#isSpoolFull()) this.#dispatchStreamed();
     this.#consumeRest();
   }
@@ -163,6 +166,8 @@ export class RequestReader {
     this.#reading = Reading.Closed;
     this.#rest = NOTHING;
     this.#restStart = this.#restEnd = 0;
+    this.#isSpooling = false;
+    this.#bodyLeft = 0;
     this.#releaseSpool();
     const current = this.#current;
     this.#current = null;
@@ -495,7 +500,8 @@ export class RequestReader {
     this.#reading = Reading.Head;
     this.#lastRequestUnless(exchange.keepAlive || this.#upgrading === exchange);
     // The next request waits until this body is with its worker: one streamed body per connection at a time.
-    if (exchange.body?.isHandedOver ?? true) this.#current = null;
+    // Neither does it wait for a handler that has answered and works on.
+    if (exchange.connection === null || (exchange.body?.isHandedOver ?? true)) this.#current = null;
     if (this.#reading === Reading.Head) this.#connection.watch();
   }
 
@@ -564,6 +570,8 @@ export class RequestReader {
     this.#reading = Reading.Closed;
     this.#current = null;
     exchange.close = true;
+    this.#isSpooling = false;
+    this.#bodyLeft = 0;
     this.#releaseSpool();
     if (this.#parser !== null) {
       giveParser(this.#host, this.#parser);
@@ -572,6 +580,7 @@ export class RequestReader {
     exchange.body?.fail(failure);
     this.#host.note(this.#connection, response.detail);
     if (exchange.ticket === 0) exchange.answerLocally(response);
+    this.#connection.closeIfDone();
   }
 
   /** A worker asked for octets of a body. */

@@ -26,6 +26,8 @@ export interface QueueOwner {
 
 /** Responses of pipelined requests are collected up to this many octets for one write. */
 const OUTPUT_BYTES = 64 * 1024;
+/** Output buffers that are kept for the next who needs one. */
+const MAX_SPARE_OUTPUTS = 64;
 const NOTHING: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
 
 /** Output buffers that no connection uses. */
@@ -246,7 +248,8 @@ export class ResponseQueue {
 
   #send(bytes: Uint8Array, start: number, end: number): void {
     if (this.#transport.bufferedBytes === 0) this.wroteAt = this.#clock.now;
-    if (this.#transport.write(bytes, start, end) > 0) this.#owner.onWaiting();
+    this.#waitingSeen = this.#transport.write(bytes, start, end);
+    if (this.#waitingSeen > 0) this.#owner.onWaiting();
   }
 
   /** Collects octets of several responses for one write. */
@@ -270,7 +273,7 @@ export class ResponseQueue {
     const output = this.#output;
     this.#output = NOTHING;
     if (!this.#isClosed) this.#send(output, 0, length);
-    outputs.push(output);
+    if (outputs.length < MAX_SPARE_OUTPUTS) outputs.push(output);
   }
 }
 

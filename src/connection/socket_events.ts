@@ -59,6 +59,7 @@ export interface EventsOwner {
 
 /** The queue. */
 export class SocketEvents implements BatchOwner, Holdable {
+  heldSince = 0;
   readonly #host: EventsHost;
   readonly #owner: EventsOwner;
   readonly #settings: SocketSettings;

@@ -57,7 +57,9 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
       host.sockets.find(outbox.connection, outbox.b)?.terminate();
       return;
     case OutboxKind.Subscribe: {
-      const { topic, lastId } = decodeSubscribe(copyOf(outbox));
+      const bytes = assemble(worker, outbox);
+      if (bytes === null) return;
+      const { topic, lastId } = decodeSubscribe(bytes === outbox.bytes ? copyOf(outbox) : bytes);
       host.sockets.find(outbox.connection, outbox.b)?.subscribe(topic, lastId);
       return;
     }

@@ -12,19 +12,26 @@ export const TICK_MS = 20;
 
 const SLOTS = 4096;
 
+/** What lies in the wheel; empty once its entry is over. */
+export interface Filing {
+  entry: Timed | null;
+}
+
 /** Something with a due time. */
 export interface Timed {
   /** When, ms on the server's clock; Infinity: never. */
   dueAt: number;
   /** The wheel's own: the tick under which it is filed, or -1. */
   filedAt: number;
+  /** The wheel's own: what is filed of it, so that it can be forgotten; null at first. */
+  filing: Filing | null;
   /** The time has come. It may set a new `dueAt` and schedule itself. */
   onDue(now: number): void;
 }
 
 /** The wheel. */
 export class Timeouts {
-  readonly #slots: Timed[][] = Array.from({ length: SLOTS }, () => []);
+  readonly #slots: Filing[][] = Array.from({ length: SLOTS }, () => []);
   #tick: number;
   #count = 0;
 
@@ -45,10 +52,21 @@ export class Timeouts {
     const wanted = Math.ceil(entry.dueAt / TICK_MS);
     const tick = Math.min(Math.max(wanted, this.#tick + 1), this.#tick + SLOTS - 1);
     if (entry.filedAt !== -1 && entry.filedAt <= tick) return;
-    // An older filing under a later tick stays behind; it is recognised as stale there.
+    // An older filing under a later tick is emptied.
+    if (entry.filing !== null) entry.filing.entry = null;
     entry.filedAt = tick;
-    this.#slots[tick % SLOTS]?.push(entry);
+    const filing = { entry };
+    entry.filing = filing;
+    this.#slots[tick % SLOTS]?.push(filing);
     this.#count++;
+  }
+
+  /** Forgets an entry that is over. What is filed under a later tick holds nothing of it any more. */
+  cancel(entry: Timed): void {
+    entry.dueAt = Infinity;
+    entry.filedAt = -1;
+    if (entry.filing !== null) entry.filing.entry = null;
+    entry.filing = null;
   }
 
   /** Fires what is due. */
@@ -60,9 +78,10 @@ export class Timeouts {
       if (slot === undefined || slot.length === 0) continue;
       const entries = slot.splice(0, slot.length);
       this.#count -= entries.length;
-      for (const entry of entries) {
-        if (entry.filedAt !== this.#tick) continue;
+      for (const { entry } of entries) {
+        if (entry === null || entry.filedAt !== this.#tick) continue;
         entry.filedAt = -1;
+        entry.filing = null;
         if (entry.dueAt > now) this.schedule(entry);
         else entry.onDue(now);
       }

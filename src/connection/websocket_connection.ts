@@ -16,7 +16,7 @@ import type { Protocol } from "./protocol.ts";
 import { type EventsHost, type EventsOwner, SocketEvents } from "./socket_events.ts";
 import type { Socket, SocketTable } from "./socket_table.ts";
 import type { WorkerLink } from "./tickets.ts";
-import type { Timed, Timeouts } from "./timeouts.ts";
+import type { Filing, Timed, Timeouts } from "./timeouts.ts";
 import type { Publication, Subscriber, Topics } from "./topics.ts";
 
 /** What sockets need from the I/O thread around them. */
@@ -44,6 +44,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   index = -1;
   dueAt = Infinity;
   filedAt = -1;
+  filing: Filing | null = null;
   readonly transport: Transport;
   readonly socketIndex: number;
   readonly generation: number;
@@ -213,7 +214,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     this.#gone = true;
     this.#inputOver = true;
     this.#early = null;
-    this.dueAt = Infinity;
+    this.#host.timeouts.cancel(this);
     this.#parser.stop();
     this.#host.sockets.closing(this);
     this.#dropTopics();

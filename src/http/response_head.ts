@@ -11,6 +11,7 @@
  * 4. HTTP/1.1: chunked.
  * 5. HTTP/1.0: no length; the end of the connection is the end of the content.
  */
+import { Buffer } from "node:buffer";
 import { CartoucheError } from "../errors.ts";
 import { reasonPhrase } from "./status.ts";
 
@@ -130,4 +131,13 @@ export function responseHead(
     else if (!request.isHttp11) text += "Connection: keep-alive\r\n";
   }
   return { text: text + "\r\n", framing: request.isHead ? Framing.None : framing, close };
+}
+
+const encoder = new TextEncoder();
+// deno-lint-ignore no-control-regex
+const NON_ASCII = /[^\x00-\x7f]/;
+
+/** A head as octets: latin1, so that obs-text stays what it was (RFC 9110 section 5.5). */
+export function encodeHead(head: string): Uint8Array {
+  return NON_ASCII.test(head) ? new Uint8Array(Buffer.from(head, "latin1")) : encoder.encode(head);
 }

@@ -40,6 +40,9 @@ const STARTING_AT_ONCE = 4;
 /** Replacements after failures at start wait this long, doubled each time, ms. */
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
+/** Threads that may die while the server starts before it gives up. */
+const MAX_STARTUP_DEATHS = 8;
+const STARTUP_DEATHS = "worker threads died again and again while the server started; the log says of what";
 
 /** What the pool tells its owner. */
 export interface PoolOwner {
@@ -220,9 +223,7 @@ export class Pool {
     }
     // The others fail for the same reason; it was said once.
     if (this.#stopping) return;
-    this.#failures++;
-    const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failures - 1, 10));
-    this.#retryAt = this.#io.now + backoff;
+    const backoff = this.#backOff();
     this.#log.error("a worker could not load the app; the next try is in " + backoff + " ms", {}, error);
   }
 
@@ -257,11 +258,32 @@ export class Pool {
   #declareDead(worker: WorkerHandle, isBusy: boolean): void {
     if (worker.state === WorkerState.Dead) return;
     this.stats.died++;
+    const wasStarting = worker.state === WorkerState.Starting;
     this.#bury(worker, isBusy);
     // Where that does not stop a busy thread it takes away the event loop in which the thread would see that it has
     // to leave: then it is left to itself until it has.
     if (!isBusy || this.#adapter.stopsBusyThreads) void worker.thread?.terminate();
-    if (!this.#stopping) this.#refill();
+    if (wasStarting) this.#backOff();
+    if (this.#startup !== null && !this.#stopping) {
+      // Those that came up first are still being waited for.
+      if (++this.#failures > MAX_STARTUP_DEATHS) this.abortStart(new CartoucheError("ERR_WORKER", STARTUP_DEATHS));
+      else this.#spawn();
+    } else if (!this.#stopping) this.#refill();
+  }
+
+  /** Gives starting up. */
+  abortStart(error: unknown): void {
+    this.#stopping = true;
+    this.#startup?.reject(error);
+    this.#startup = null;
+  }
+
+  /** A thread died while it loaded the app: the next one waits a while. @returns how long, ms */
+  #backOff(): number {
+    this.#failures++;
+    const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failures - 1, 10));
+    this.#retryAt = this.#io.now + backoff;
+    return backoff;
   }
 
   /** Steps 1 to 6. */

@@ -134,6 +134,12 @@ export class Parking {
     Atomics.store(this.#seats, this.#futex, 0);
   }
 
+  /** Wakes this thread's own parked loop. */
+  wakeSelf(): void {
+    Atomics.store(this.#seats, this.#futex, 0);
+    Atomics.notify(this.#seats, this.#futex);
+  }
+
   /** Sleeps; the thread's event loop stands still. @param timeoutMs at most this long @returns whether it was woken */
   block(timeoutMs: number): boolean {
     return Atomics.wait(this.#seats, this.#futex, 1, timeoutMs) !== "timed-out";

@@ -2,9 +2,10 @@
  * Bytes on their way to the disk: written in order behind the offset, at most one write under way.
  * Runs on: any; runtime API: none
  *
- * While a write is under way, what comes is gathered for the next one, so a fast sender makes few large writes and a
- * slow one is stored as it comes. Memory: one write of at most WRITE_BYTES and as much waiting, in two buffers that
- * later appends use again; then `write` makes its caller wait, and the caller's client with it.
+ * While a write is under way, what comes is gathered for the next one, so a fast sender makes few large
+ * writes and a slow one is stored as it comes. Memory: one write of at most WRITE_BYTES and as much waiting,
+ * in two buffers that later appends use again; then `write` makes its caller wait, and the caller's client
+ * with it.
  *
  * Invariant: the file never holds a byte behind a gap. Each write begins where the last one ended.
  */
@@ -14,7 +15,10 @@ import type { UploadAppend } from "./upload_store.ts";
 /** Most bytes of one write. Larger ones gain nothing and make a take-over wait longer. */
 const WRITE_BYTES = 512 * 1024;
 
-/** Buffers of WRITE_BYTES that no append uses; at most MAX_SPARES. Their memory is taken only as far as it is filled. */
+/**
+ * Buffers of WRITE_BYTES that no append uses; at most MAX_SPARES. Their memory is taken only as far as it is
+ * filled.
+ */
 const spares: Uint8Array<ArrayBuffer>[] = [];
 const MAX_SPARES = 8;
 

@@ -2,8 +2,8 @@
  * Puts the bytes of finished parts into one new file.
  * Runs on: any; runtime API: none
  *
- * Spec: tus 1.0.0, Concatenation. Memory: one buffer, whatever the size of the parts. A finished part never changes,
- * and a part that is removed meanwhile stays readable through the open file, so no locks are taken.
+ * Spec: tus 1.0.0, Concatenation. Memory: one buffer, whatever the size of the parts. A finished part never
+ * changes, and a part that is removed meanwhile stays readable through the open file, so no locks are taken.
  */
 import { CartoucheError } from "../errors.ts";
 import { openNew } from "./file_commit.ts";

@@ -2,10 +2,10 @@
  * Shuts out the last operation of a holder that was given up in the middle of one.
  * Runs on: any; runtime API: none
  *
- * Such a holder (a thread that was terminated, or that hung for seconds) begins nothing more, but one call may still be
- * in the hands of the system. Its JSON: the rename that may be under way fails, or has happened, once its temporary
- * file is gone. Its write or truncation: it goes to the file that it holds open, so the upload moves to a new file;
- * where that would cost too much, the call is given time to end instead.
+ * Such a holder (a thread that was terminated, or that hung for seconds) begins nothing more, but one call
+ * may still be in the hands of the system. Its JSON: the rename that may be under way fails, or has happened,
+ * once its temporary file is gone. Its write or truncation: it goes to the file that it holds open, so the
+ * upload moves to a new file; where that would cost too much, the call is given time to end instead.
  */
 import { setTimeout } from "node:timers";
 import { unlinkIfThere } from "./file_commit.ts";
@@ -24,7 +24,8 @@ export async function fenceOff(
   lock: UploadLock,
   mostBytes: number,
 ): Promise<void> {
-  // "In flight" from here to the end, and for good when this fails or its thread dies: the next one must fence again.
+  // "In flight" from here to the end, and for good when this fails or its thread dies: the next one must
+  // fence again.
   lock.begin();
   for (const token of lock.unclear) await unlinkIfThere(fs, temporaryPath(paths, token));
   if (!await moveToNewFile(fs, paths, lock, mostBytes)) await quarantine();

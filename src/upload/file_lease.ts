@@ -2,17 +2,19 @@
  * Upload locks that span threads and processes and die with their holder, made of small files.
  * Runs on: any; runtime API: none
  *
- * `<folder>/<id>.lock/` holds numbered lease files (`lease_record.ts`); the highest number is the holder's. node:fs has
- * no OS file locks, so a holder shows its life by a heartbeat, and two arguments make that safe:
+ * `<folder>/<id>.lock/` holds numbered lease files (`lease_record.ts`); the highest number is the holder's.
+ * node:fs has no OS file locks, so a holder shows its life by a heartbeat, and two arguments make that safe:
  *
- * Taking is a compare-and-swap. Premise: a lease file is created exclusively, numbers only grow, and the highest file
- * is never deleted while the upload lives. Therefore of all who saw number n free or dead, one creates n+1; and a
- * sleeper who creates a number that was used and deleted long ago sees a higher one beside it and withdraws.
+ * Taking is a compare-and-swap. Premise: a lease file is created exclusively, numbers only grow, and the
+ * highest file is never deleted while the upload lives. Therefore of all who saw number n free or dead, one
+ * creates n+1; and a sleeper who creates a number that was used and deleted long ago sees a higher one beside
+ * it and withdraws.
  *
- * A holder that was given up cannot write unseen. Holder, before each operation: write "in flight", then read "taken"
- * (set: stop for ever). Contender: write "taken", then read "in flight", in every lower file. Whatever the
- * interleaving, one of the two reads the other's word. Therefore either the old holder does nothing any more, or the
- * contender knows that one operation may still be under way (`unclear`), and the store fences it off.
+ * A holder that was given up cannot write unseen. Holder, before each operation: write "in flight", then read
+ * "taken" (set: stop for ever). Contender: write "taken", then read "in flight", in every lower file.
+ * Whatever the interleaving, one of the two reads the other's word. Therefore either the old holder does
+ * nothing any more, or the contender knows that one operation may still be under way (`unclear`), and the
+ * store fences it off.
  */
 import * as nodeFs from "node:fs";
 import { join } from "node:path";
@@ -31,11 +33,13 @@ import {
 import { hasCode, isDiskFull } from "./store_fs.ts";
 import { delay, type LockOptions, type UploadLock, type UploadLocks } from "./upload_lock.ts";
 
-/** A holder whose heartbeat is older is given up, in milliseconds. Six beats: a busy thread is not a dead one. */
+/**
+ * A holder whose heartbeat is older is given up, in milliseconds. Six beats: a busy thread is not a dead one.
+ */
 const STALE_MS = 1500;
 /**
- * An operation that has not ended so long after the last heartbeat never will, in milliseconds. A single write of
- * half a MiB, or a truncation, that the kernel holds back for longer is not provided for.
+ * An operation that has not ended so long after the last heartbeat never will, in milliseconds. A single
+ * write of half a MiB, or a truncation, that the kernel holds back for longer is not provided for.
  */
 export const QUARANTINE_MS = 10_000;
 /** How often a contender looks again, in milliseconds. */
@@ -71,7 +75,8 @@ export class FileLeases implements UploadLocks {
         const lease = this.#attempt(folder, options.takeOver);
         if (lease !== null) return lease;
       } catch (error) {
-        // Nobody holds it (or the attempt would have said so) and, while the disk is full, nobody else can take it.
+        // Nobody holds it (or the attempt would have said so) and, while the disk is full, nobody else can
+        // take it.
         if (options.removal === true && isDiskFull(error)) return new UnwrittenLease();
         throw error;
       }
@@ -107,8 +112,8 @@ export class FileLeases implements UploadLocks {
       removeLease(fs, path);
       return null;
     }
-    // This lease is the holder now. All lower ones are shut out, not only the last: whoever took that one may have
-    // died before it had shut out its own predecessor.
+    // This lease is the holder now. All lower ones are shut out, not only the last: whoever took that one may
+    // have died before it had shut out its own predecessor.
     const unclear: string[] = [];
     for (const number of numbers) {
       if (number <= last && this.#shutOut(join(folder, String(number)))) unclear.push(tokenOf(number));
@@ -139,7 +144,9 @@ export class FileLeases implements UploadLocks {
     }
   }
 
-  /** Takes a lease away from its holder for good. Returns whether the holder may have an operation under way. */
+  /**
+   * Takes a lease away from its holder for good. Returns whether the holder may have an operation under way.
+   */
   #shutOut(path: string): boolean {
     const fs = this.#fs;
     const fd = openExisting(fs, path);

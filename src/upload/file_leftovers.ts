@@ -1,12 +1,12 @@
 /**
- * Removes what killed processes left in the state folder: temporary files, and lock folders that nobody needs.
+ * Removes what killed processes left in the state folder: temporary files and useless lock folders.
  * Runs on: any; runtime API: none
  *
  * Nothing that a living request uses is that old; files of other kinds in the folder are not looked at.
  */
 import { join } from "node:path";
 import { unlinkIfThere } from "./file_commit.ts";
-import { uploadPaths } from "./file_paths.ts";
+import { type UploadPaths, uploadPaths } from "./file_paths.ts";
 import { orNull, type StoreFs } from "./store_fs.ts";
 import { decodeRecord } from "./upload_record.ts";
 import { UPLOAD_ID } from "./upload_store.ts";
@@ -28,6 +28,13 @@ export async function removeLeftovers(fs: StoreFs, folder: string, limitMs: numb
     if (temporary) await unlinkIfThere(fs, path);
     else if (await needsNoLock(fs, uploadPaths(folder, id).json)) await fs.removeFolder(path);
   }
+}
+
+/** Removes a JSON without a data file, last touched before that time. */
+export async function removeBroken(fs: StoreFs, paths: UploadPaths, limitMs: number): Promise<void> {
+  const touchedMs = await orNull(fs.modifiedMs(paths.json));
+  if (touchedMs === null || touchedMs >= limitMs) return;
+  if (await orNull(fs.modifiedMs(paths.data)) === null) await unlinkIfThere(fs, paths.json);
 }
 
 /** Whether the upload is gone or finished. The lock folder of a transfer, however long it takes, stays. */

@@ -2,8 +2,8 @@
  * Where the files of an upload are.
  * Runs on: any; runtime API: none
  *
- * The layout is drawn in the head of `file_store.ts`. Ids are checked before they come here: a path is never made of
- * anything that a client wrote.
+ * The layout is drawn in the head of `file_store.ts`. Ids are checked before they come here: a path is never
+ * made of anything that a client wrote.
  */
 import { join } from "node:path";
 
@@ -26,7 +26,9 @@ export function uploadPaths(folder: string, id: string): UploadPaths {
   return { folder, data: join(folder, id), stateFolder, json: join(stateFolder, `${id}.json`) };
 }
 
-/** Name of a file on its way; it carries the lock's token, so that a late holder cannot replace a newer file. */
+/**
+ * Name of a file on its way; it carries the lock's token, so that a late holder cannot replace a newer file.
+ */
 export function temporaryPath(paths: UploadPaths, token: string): string {
   return `${paths.json.slice(0, -".json".length)}.${token}.tmp`;
 }

@@ -2,11 +2,12 @@
  * One upload on disk while one request holds it: every change to its bytes and to its JSON.
  * Runs on: any; runtime API: none
  *
- * Order of the steps, each durable before the next: bytes, then the JSON that makes them count, then the answer. A
- * change of the JSON is: write a temporary file, fsync, rename, fsync of the folder (uploads.md A5).
+ * Order of the steps, each durable before the next: bytes, then the JSON that makes them count, then the
+ * answer. A change of the JSON is: write a temporary file, fsync, rename, fsync of the folder (uploads.md
+ * A5).
  *
- * Invariant: each operation on the data or on a name runs between `lock.begin` and `lock.end`, and nothing runs after
- * `begin` has thrown.
+ * Invariant: each operation on the data or on a name runs between `lock.begin` and `lock.end`, and nothing
+ * runs after `begin` has thrown.
  */
 import { type AppendHost, FileAppend } from "./file_append.ts";
 import { commitRecord, unlinkIfThere } from "./file_commit.ts";
@@ -95,8 +96,8 @@ export class FileSession implements UploadSession {
   }
 
   async remove(): Promise<void> {
-    // The bytes first, durably: a JSON without bytes is no upload, and a sweep removes it, while bytes without a JSON
-    // would belong to nobody for ever.
+    // The bytes first, durably: a JSON without bytes is no upload, and a sweep removes it, while bytes
+    // without a JSON would belong to nobody for ever.
     await this.#guarded(() => unlinkIfThere(this.#fs, this.#paths.data));
     await this.#fs.syncFolder(this.#paths.folder);
     await this.#guarded(() => unlinkIfThere(this.#fs, this.#paths.json));

@@ -9,15 +9,16 @@
  *       .cartouche/<id>.lock/      `file_lease.ts`; gone when the upload is finished
  *       .cartouche/sweep           its modification time is that of the last sweep
  *
- * Invariant: SIGKILL or a power cut at any instant leaves a state that needs no repair. A JSON without a data file is
- * no upload; a data file's size is the offset, at most `verified`; a final upload exists only when it is whole.
+ * Invariant: SIGKILL or a power cut at any instant leaves a state that needs no repair. A JSON without a data
+ * file is no upload; a data file's size is the offset, at most `verified`; a final upload exists only when it
+ * is whole.
  */
 import { join, resolve } from "node:path";
 import { CartoucheError } from "../errors.ts";
 import { joinParts, type Part } from "./file_concat.ts";
 import { fenceOff } from "./file_fence.ts";
 import { FileLeases } from "./file_lease.ts";
-import { removeLeftovers } from "./file_leftovers.ts";
+import { removeBroken, removeLeftovers } from "./file_leftovers.ts";
 import { commitRecord, openNew, unlinkIfThere } from "./file_commit.ts";
 import { STATE_FOLDER, temporaryPath, type UploadPaths, uploadPaths } from "./file_paths.ts";
 import { FileSession, infoOf } from "./file_session.ts";
@@ -42,14 +43,17 @@ export interface FileStoreOptions {
   /** The clock, in milliseconds since 1970; for tests. */
   readonly now?: () => number;
   /**
-   * Bytes up to which an upload is copied to a new file when a holder that was given up may still be in the middle of
-   * a write. A larger one is left alone for ten seconds instead. Default 256 MiB; 0 = never copied.
+   * Bytes up to which an upload is copied to a new file when a holder that was given up may still be in the
+   * middle of a write. A larger one is left alone for ten seconds instead. Default 256 MiB; 0 = never copied.
    */
   readonly fenceCopyBytes?: number;
 }
 
 const FENCE_COPY_BYTES = 256 * 1024 * 1024;
-/** How often a look is repeated when the JSON changed meanwhile. Each repetition needs another request's commit. */
+/**
+ * How often a look is repeated when the JSON changed meanwhile. Each repetition needs another request's
+ * commit.
+ */
 const MOST_LOOKS = 8;
 /** Token of a JSON or a concatenation that is made before anybody knows the id. */
 const NEW_TOKEN = "new";
@@ -168,7 +172,8 @@ export class FileStore implements UploadStore {
       for (const part of parts) await this.touch(part);
       const length = await joinParts(this.#fs, (part) => this.#finishedPart(part), parts, temporary, signal);
       const whole = { ...EMPTY_RECORD, ...recordOf(upload), length, createdMs: nowMs, finished: true };
-      // The JSON first: without its data it is nothing, while data without it would look like a finished upload.
+      // The JSON first: without its data it is nothing, while data without it would look like a finished
+      // upload.
       await commitRecord(this.#fs, paths, NEW_TOKEN, whole, nowMs);
       await this.#fs.rename(temporary, paths.data);
       await this.#fs.syncFolder(paths.folder);
@@ -206,13 +211,8 @@ export class FileStore implements UploadStore {
     return removeLeftovers(this.#fs, this.folder, this.#now() - olderThanMs);
   }
 
-  async removeBroken(id: string, olderThanMs: number): Promise<void> {
-    const paths = this.#paths(id);
-    const touchedMs = await this.#touchedMs(paths);
-    if (touchedMs === null || touchedMs >= this.#now() - olderThanMs) return;
-    const file = await this.#openData(paths, "r");
-    if (file !== null) return await file.close();
-    await unlinkIfThere(this.#fs, paths.json);
+  removeBroken(id: string, olderThanMs: number): Promise<void> {
+    return removeBroken(this.#fs, this.#paths(id), this.#now() - olderThanMs);
   }
 
   /** Reads an upload under its lock, and cuts off what does not count. */

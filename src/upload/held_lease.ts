@@ -2,8 +2,8 @@
  * A lease while it is held: heartbeat, the words of contenders, and the way out.
  * Runs on: any; runtime API: none
  *
- * One timer per thread looks after all leases of the thread. The head of `file_lease.ts` has the argument that
- * `begin` is one half of.
+ * One timer per thread looks after all leases of the thread. The head of `file_lease.ts` has the argument
+ * that `begin` is one half of.
  */
 import { join } from "node:path";
 import { clearInterval, setInterval } from "node:timers";
@@ -73,7 +73,8 @@ export class FileLease implements UploadLock {
     if (this.#lost || this.#closed) throw lost();
     if (this.#operations === 0) {
       this.#beatMs = Date.now();
-      // "In flight" is written before "taken" is read: the holder's half of the argument in the head of this file.
+      // "In flight" is written before "taken" is read: the holder's half of the argument in the head of this
+      // file.
       markOperation(this.#fs, this.#fd, true, this.#beatMs);
       this.#listen();
       if (this.#lost) throw lost();
@@ -126,7 +127,8 @@ export class FileLease implements UploadLock {
     }
     try {
       if (readWord(this.#fs, this.#fd) === LEASE_WORD.taken) this.#lost = true;
-      // With an operation that was begun and never ended, the lease is left to go stale: somebody must fence it.
+      // With an operation that was begun and never ended, the lease is left to go stale: somebody must fence
+      // it.
       if (!this.#lost && this.#operations === 0) markReleased(this.#fs, this.#fd);
     } catch {
       // Not marked: the next one waits until the lease is stale.

@@ -2,8 +2,8 @@
  * Who holds a lease, and whether that one is gone for sure.
  * Runs on: any; runtime API: none
  *
- * A dead process can be known; a dead thread cannot, and is given up for want of a heartbeat. Both answers may be
- * wrong in one direction only: "not known to be gone".
+ * A dead process can be known; a dead thread cannot, and is given up for want of a heartbeat. Both answers
+ * may be wrong in one direction only: "not known to be gone".
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -36,7 +36,8 @@ export function isGone(owner: LeaseOwner | null, here: LeaseOwner): boolean {
 function processStart(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The second field is the command in parentheses, which may hold blanks and parentheses. Start time is the 22nd.
+    // The second field is the command in parentheses, which may hold blanks and parentheses. Start time is
+    // the 22nd.
     return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
   } catch {
     return "";

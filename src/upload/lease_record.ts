@@ -1,5 +1,5 @@
 /**
- * The bytes of a lease file: who holds an upload, and the words that holder and contender leave for each other.
+ * The bytes of a lease file: who holds an upload, and the words of holder and contender for each other.
  * Runs on: any; runtime API: none
  *
  * | byte | size | field     | written by | meaning                                                     |
@@ -72,7 +72,10 @@ export function writeNewLease(fs: LeaseFs, fd: number, owner: LeaseOwner, nowMs:
   fs.writeSync(fd, bytes, 0, bytes.length, 0);
 }
 
-/** Reads a lease file. One that is empty still counts as written when it was made, with an operation in flight. */
+/**
+ * Reads a lease file. One that is empty still counts as written when it was made, with an operation in
+ * flight.
+ */
 export function readLease(fs: LeaseFs, fd: number): LeaseState {
   const length = fs.readSync(fd, scratch, 0, MOST, 0);
   if (length < OWNER) {

@@ -2,9 +2,10 @@
  * Takes the content of one request into an upload that is held.
  * Runs on: any; runtime API: none
  *
- * Spec: tus 1.0.0, PATCH ("SHOULD always attempt to store as much of the received data as possible") and Checksum
- * ("the uploaded chunk MUST be discarded"). Therefore, when a request is cut short: with a checksum nothing of it
- * stays, without one every byte does. A request that brings too much is no use to anybody: nothing of it stays.
+ * Spec: tus 1.0.0, PATCH ("SHOULD always attempt to store as much of the received data as possible") and
+ * Checksum ("the uploaded chunk MUST be discarded"). Therefore, when a request is cut short: with a checksum
+ * nothing of it stays, without one every byte does. A request that brings too much is no use to anybody:
+ * nothing of it stays.
  *
  * Invariant: when this returns or throws, what stays of the request is durable and no write is under way.
  */

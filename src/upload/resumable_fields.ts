@@ -21,8 +21,8 @@ export function completeOf(request: UploadRequest): boolean {
 }
 
 /**
- * Section "Length": 1. the last request of an upload with its Content-Length says it; 2. Upload-Length says it; 3. a
- * request before this one has said it. All that speak must agree.
+ * Section "Length": 1. the last request of an upload with its Content-Length says it; 2. Upload-Length says
+ * it; 3. a request before this one has said it. All that speak must agree.
  */
 export function lengthOf(
   request: UploadRequest,
@@ -43,7 +43,9 @@ export function lengthOf(
   return length;
 }
 
-/** The client's metadata: that of tus if it is sent, else the media type and file name of the representation. */
+/**
+ * The client's metadata: that of tus if it is sent, else the media type and file name of the representation.
+ */
 export function metadataOf(request: UploadRequest): string {
   const given = request.headers.get("upload-metadata");
   if (given !== null && parseMetadata(given) !== null) return given;

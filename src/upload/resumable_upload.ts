@@ -1,14 +1,16 @@
 /**
- * "Resumable Uploads for HTTP" (draft-ietf-httpbis-resumable-upload): the successor of tus, on the same stores and URLs.
+ * "Resumable Uploads for HTTP" (an IETF draft): the successor of tus, on the same stores and URLs.
  * Runs on: any; runtime API: none
  *
- * EXPERIMENTAL: the text is a draft, and its interop versions differ. A request is of this protocol when it carries
- * Upload-Draft-Interop-Version; versions 5 (draft -03) and 6 (draft -05) are what tus-js-client speaks. Sections are
- * those of the draft with interop version 6. Known differences between the versions: 5 has no media type for appends
- * and no Upload-Limit; 8 wants Accept-Patch in the answer to OPTIONS (all get it).
+ * EXPERIMENTAL: the text is a draft, and its interop versions differ. A request is of this protocol when it
+ * carries Upload-Draft-Interop-Version; versions 5 (draft -03) and 6 (draft -05) are what tus-js-client
+ * speaks. Sections are those of the draft with interop version 6. Known differences between the versions: 5
+ * has no media type for appends and no Upload-Limit; 8 wants Accept-Patch in the answer to OPTIONS (all get
+ * it).
  *
- * Invariant: an upload is complete for its client only after a request with `Upload-Complete: ?1` was received whole,
- * though its bytes are safe, and the application told, as soon as a length that is known is reached.
+ * Invariant: an upload is complete for its client only after a request with `Upload-Complete: ?1` was
+ * received whole, though its bytes are safe, and the application told, as soon as a length that is known is
+ * reached.
  */
 import { isEmptyBody, type Received } from "./receive_body.ts";
 import { completeOf, inconsistent, lengthOf, metadataOf, PARTIAL_TYPE, problem } from "./resumable_fields.ts";
@@ -96,7 +98,10 @@ async function create(service: UploadService, request: UploadRequest, version: n
   }
 }
 
-/** Section "Offset Retrieval". A request that is writing is stopped first: what is told here will be accepted next. */
+/**
+ * Section "Offset Retrieval". A request that is writing is stopped first: what is told here will be accepted
+ * next.
+ */
 async function retrieveOffset(
   service: UploadService,
   request: UploadRequest,

@@ -2,8 +2,8 @@
  * The file calls of `FileStore`, as an interface: node:fs in production, failing or forgetful ones in tests.
  * Runs on: any; runtime API: none
  *
- * Each method is one step that a crash can come before, after or (for a write) into; the fault tests enumerate them.
- * Positions are numbers up to 2^53: nothing here may pass through a 32-bit operator.
+ * Each method is one step that a crash can come before, after or (for a write) into; the fault tests
+ * enumerate them. Positions are numbers up to 2^53: nothing here may pass through a 32-bit operator.
  */
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";

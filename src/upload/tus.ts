@@ -2,9 +2,9 @@
  * Resumable uploads: an app that speaks tus 1.0.0 with all its extensions, and the IETF draft beside it.
  * Runs on: any; runtime API: none
  *
- * The way of a request: path and method here; then `tus_create.ts` (POST), `tus_patch.ts` (PATCH), `tus_resource.ts`
- * (HEAD, DELETE), or `resumable_upload.ts` for the IETF draft; all through `upload_service.ts` to the store. It may
- * run in any number of threads and processes over one store.
+ * The way of a request: path and method here; then `tus_create.ts` (POST), `tus_patch.ts` (PATCH),
+ * `tus_resource.ts` (HEAD, DELETE), or `resumable_upload.ts` for the IETF draft; all through
+ * `upload_service.ts` to the store. It may run in any number of threads and processes over one store.
  *
  * Invariant: every answer but one to the IETF draft carries Tus-Resumable, refusals included.
  */
@@ -29,7 +29,9 @@ const OVERRIDES = ["POST", "PATCH", "HEAD", "DELETE", "OPTIONS"];
 export interface TusApp {
   /** Answers a request. Never rejects. */
   readonly fetch: (request: UploadRequest) => Promise<Response>;
-  /** All uploads that are there, in no order; unfinished ones and partial ones, too. For lists and clean-up. */
+  /**
+   * All uploads that are there, in no order; unfinished ones and partial ones, too. For lists and clean-up.
+   */
   readonly uploads: () => AsyncIterable<Upload>;
   /** Removes expired uploads now; returns how many. The timer of `sweepIntervalMs` does the same. */
   readonly sweep: () => Promise<number>;

@@ -1,9 +1,9 @@
 /**
- * Upload-Checksum: the checksum of one request's content, from the header section or from the trailer section.
+ * Upload-Checksum: the checksum of one request's content, from a header or from a trailer field.
  * Runs on: any; runtime API: none
  *
- * Spec: tus 1.0.0, Checksum. The content is hashed as it flows. A checksum that is announced for the trailer section
- * does not tell its algorithm in advance, so all of them run until it comes.
+ * Spec: tus 1.0.0, Checksum. The content is hashed as it flows. A checksum that is announced for the trailer
+ * section does not tell its algorithm in advance, so all of them run until it comes.
  */
 import { createHash, type Hash } from "node:crypto";
 import { decodeBase64 } from "./tus_headers.ts";

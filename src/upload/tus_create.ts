@@ -2,8 +2,8 @@
  * POST to the path of the uploads: a new upload, empty or with its first bytes, or one made of others.
  * Runs on: any; runtime API: none
  *
- * Spec: tus 1.0.0, Creation, Creation With Upload, Concatenation. Everything that can be refused is refused before
- * anything is stored; an upload whose first bytes are refused does not stay.
+ * Spec: tus 1.0.0, Creation, Creation With Upload, Concatenation. Everything that can be refused is refused
+ * before anything is stored; an upload whose first bytes are refused does not stay.
  */
 import { CartoucheError } from "../errors.ts";
 import { checksumOf } from "./tus_checksum.ts";

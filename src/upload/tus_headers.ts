@@ -2,8 +2,8 @@
  * The field values of tus 1.0.0: numbers, Upload-Metadata, Upload-Concat.
  * Runs on: any; runtime API: none
  *
- * Pure functions from text to value; null means that the text breaks its rule (the answer is then 400). Numbers stay
- * whole up to 2^53 - 1: no 32-bit operator touches them.
+ * Pure functions from text to value; null means that the text breaks its rule (the answer is then 400).
+ * Numbers stay whole up to 2^53 - 1: no 32-bit operator touches them.
  */
 import { UPLOAD_ID } from "./upload_store.ts";
 
@@ -25,7 +25,8 @@ export function parseSize(text: string | null): number | null {
 
 /**
  * Upload-Metadata: `key base64,key base64`; a value may be missing, with its blank or without.
- * Keys are unique, not empty, without blanks and commas. The raw text is what HEAD gives back; this is for hooks.
+ * Keys are unique, not empty, without blanks and commas. The raw text is what HEAD gives back; this is for
+ * hooks.
  */
 export function parseMetadata(text: string): Map<string, Uint8Array> | null {
   const metadata = new Map<string, Uint8Array>();

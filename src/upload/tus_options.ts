@@ -21,13 +21,15 @@ export interface TusOptions {
   /** Most bytes of one upload (Tus-Max-Size). Beyond: 413. Default 1 TiB; 0 = no limit. */
   readonly maxSizeBytes?: number;
   /**
-   * How long an unfinished upload stays after its last request, in milliseconds; then 404, and its bytes are removed
-   * also if nobody asks. Default one day; 0 = for ever. Finished uploads never expire; finished *partial* uploads do.
+   * How long an unfinished upload stays after its last request, in milliseconds; then 404, and its bytes are
+   * removed also if nobody asks. Default one day; 0 = for ever. Finished uploads never expire; finished
+   * *partial* uploads do.
    */
   readonly expireMs?: number;
   /**
-   * How often expired uploads are looked for, in milliseconds. Over all threads that share the folder about one sweeps
-   * per interval. Default: a quarter of `expireMs`, at least 250 ms and at most a minute; 0 = this thread never does.
+   * How often expired uploads are looked for, in milliseconds. Over all threads that share the folder about
+   * one sweeps per interval. Default: a quarter of `expireMs`, at least 250 ms and at most a minute; 0 = this
+   * thread never does.
    */
   readonly sweepIntervalMs?: number;
   /**
@@ -39,17 +41,20 @@ export interface TusOptions {
   readonly checksumAlgorithms?: readonly string[];
   /**
    * Origins whose pages may use the uploads from a browser: "*" for all, or a list such as
-   * `["https://app.example"]`. Default "*", as tus servers do: no cookies are allowed with it. False or [] = none but
-   * the server's own.
+   * `["https://app.example"]`. Default "*", as tus servers do: no cookies are allowed with it. False or [] =
+   * none but the server's own.
    */
   readonly cors?: "*" | readonly string[] | false;
   /** Lets pages of the listed origins send cookies. Default false; not possible with "*". */
   readonly corsCredentials?: boolean;
-  /** Further hosts ("name:port") that absolute URLs in Upload-Concat may name: those of a proxy that changes Host. */
+  /**
+   * Further hosts ("name:port") that absolute URLs in Upload-Concat may name: those of a proxy that changes
+   * Host.
+   */
   readonly hosts?: readonly string[];
   /**
-   * Versions of the IETF draft that are answered beside tus, chosen by Upload-Draft-Interop-Version. Experimental.
-   * Default [5, 6], which tus-js-client speaks; 7 and 8 are known, too; [] = none.
+   * Versions of the IETF draft that are answered beside tus, chosen by Upload-Draft-Interop-Version.
+   * Experimental. Default [5, 6], which tus-js-client speaks; 7 and 8 are known, too; [] = none.
    */
   readonly interopVersions?: readonly number[];
   /**
@@ -61,16 +66,20 @@ export interface TusOptions {
     id: string | null,
     action: UploadAction,
   ) => boolean | Response | Promise<boolean | Response>;
-  /** Called before an upload is made. A `Response` refuses it; `{ metadata }` replaces the client's metadata. */
+  /**
+   * Called before an upload is made. A `Response` refuses it; `{ metadata }` replaces the client's metadata.
+   */
   readonly onCreate?: (
     upload: Upload,
     request: UploadRequest,
   ) => void | Response | CreateChange | Promise<void | Response | CreateChange>;
-  /** Called while bytes come, at most ten times a second; `offset` counts what was received, durable or not. */
+  /**
+   * Called while bytes come, at most ten times a second; `offset` counts what was received, durable or not.
+   */
   readonly onProgress?: (upload: Upload, request: UploadRequest) => void | Promise<void>;
   /**
-   * Called once all bytes of an upload are durable, before the answer goes out; not for partial uploads. When the
-   * process dies during it, it is called again, without a request: at least once.
+   * Called once all bytes of an upload are durable, before the answer goes out; not for partial uploads. When
+   * the process dies during it, it is called again, without a request: at least once.
    */
   readonly onComplete?: (upload: Upload, request: UploadRequest | null) => void | Promise<void>;
   /** Gets errors that are answered with 500 or 507, and those of sweeps. Default: printed to stderr. */

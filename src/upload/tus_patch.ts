@@ -2,8 +2,9 @@
  * PATCH to an upload: appends the content of the request.
  * Runs on: any; runtime API: none
  *
- * Spec: tus 1.0.0, PATCH, with Creation Defer Length, Checksum, Expiration and Concatenation where they touch it. The
- * order of the checks: what the request says alone; then, under the lock, what it says about the upload; then bytes.
+ * Spec: tus 1.0.0, PATCH, with Creation Defer Length, Checksum, Expiration and Concatenation where they touch
+ * it. The order of the checks: what the request says alone; then, under the lock, what it says about the
+ * upload; then bytes.
  */
 import { checksumOf } from "./tus_checksum.ts";
 import { OFFSET_TYPE, parseSize } from "./tus_headers.ts";

@@ -2,8 +2,9 @@
  * HEAD and DELETE of an upload: where it stands, and its end before time.
  * Runs on: any; runtime API: none
  *
- * Spec: tus 1.0.0, HEAD, Termination. HEAD does not take the lock: while a PATCH is under way it tells what is
- * durable by then, and the PATCH goes on. If the client asks because that PATCH is dead, its next PATCH takes over.
+ * Spec: tus 1.0.0, HEAD, Termination. HEAD does not take the lock: while a PATCH is under way it tells what
+ * is durable by then, and the PATCH goes on. If the client asks because that PATCH is dead, its next PATCH
+ * takes over.
  */
 import { expiresField, offsetField } from "./tus_patch.ts";
 import type { UploadRequest } from "./upload_request.ts";

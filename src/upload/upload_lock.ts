@@ -1,11 +1,12 @@
 /**
- * The lock that makes one request at a time the writer of an upload: interface, and the version for one thread.
+ * The lock that makes one request at a time the writer of an upload: interface, and a version for one thread.
  * Runs on: any; runtime API: none
  *
- * A holder may stop at any instruction, and a holder that was given up may wake again. A lock is therefore asked
- * twice about each operation that changes something: `begin` before (it throws when the lock was taken away) and `end`
- * after. A lock that takes itself from a holder in the middle of an operation says so with `unclear`, and the store
- * then fences (see `file_store.ts`). Whoever brings another implementation (shared memory, the I/O thread) must keep:
+ * A holder may stop at any instruction, and a holder that was given up may wake again. A lock is therefore
+ * asked twice about each operation that changes something: `begin` before (it throws when the lock was taken
+ * away) and `end` after. A lock that takes itself from a holder in the middle of an operation says so with
+ * `unclear`, and the store then fences (see `file_fence.ts`). Whoever brings another implementation (shared
+ * memory, the I/O thread) must keep:
  *
  * 1. At most one holder between two successful `begin`s of different holders.
  * 2. A holder that died is replaced within two seconds.
@@ -37,7 +38,10 @@ export interface UploadLock {
    * @throws CartoucheError ERR_UPLOAD_LOST when the lock was taken away: do nothing any more
    */
   begin(): void;
-  /** Call it when the operation is over, however it ended. One that is never ended must be fenced by the next holder. */
+  /**
+   * Call it when the operation is over, however it ended. One that is never ended must be fenced by the next
+   * holder.
+   */
   end(): void;
   /** Lets the next one in. Never throws. */
   release(): void;
@@ -51,7 +55,10 @@ export interface UploadLocks {
   acquire(id: string, options: LockOptions): Promise<UploadLock | null>;
 }
 
-/** Locks within one thread: for a server of one thread, for tests, and as the simplest example of the interface. */
+/**
+ * Locks within one thread: for a server of one thread, for tests, and as the simplest example of the
+ * interface.
+ */
 export class ThreadLocks implements UploadLocks {
   readonly #held = new Map<string, ThreadLock>();
   #tokens = 0;

@@ -2,9 +2,9 @@
  * The JSON beside the bytes of an upload: what the size of the file does not tell.
  * Runs on: any; runtime API: none
  *
- * The offset is not in it: the data file's size is the offset. The time of the last request is the JSON file's own
- * modification time, so that a HEAD costs no write to it. `verified` is the one bound on the size: bytes behind it
- * came with a checksum that nobody has confirmed, and do not count.
+ * The offset is not in it: the data file's size is the offset. The time of the last request is the JSON
+ * file's own modification time, so that a HEAD costs no write to it. `verified` is the one bound on the size:
+ * bytes behind it came with a checksum that nobody has confirmed, and do not count.
  */
 
 /** The content of `<id>.json`. */

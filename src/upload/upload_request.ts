@@ -2,8 +2,8 @@
  * What the upload protocols need of a request, what they tell the application, and how they refuse.
  * Runs on: any; runtime API: none
  *
- * A web `Request` is an `UploadRequest` as it is. The two things that it lacks, trailer fields and interim responses,
- * are looked for and used when they are there.
+ * A web `Request` is an `UploadRequest` as it is. The two things that it lacks, trailer fields and interim
+ * responses, are looked for and used when they are there.
  */
 import { parseMetadata } from "./tus_headers.ts";
 import type { UploadInfo } from "./upload_store.ts";
@@ -17,7 +17,9 @@ export interface UploadRequest {
   /** Errors when the client goes away. A chunk is good until the next one is asked for. */
   readonly body: ReadableStream<Uint8Array> | null;
   readonly signal: AbortSignal;
-  /** The trailer fields; complete once the body has been read. Absent: this server does not hand them over. */
+  /**
+   * The trailer fields; complete once the body has been read. Absent: this server does not hand them over.
+   */
   readonly trailers?: Headers | Promise<Headers>;
   /** Address of the client; for hooks. */
   readonly remoteAddress?: string;

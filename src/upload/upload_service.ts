@@ -1,9 +1,9 @@
 /**
- * What tus and the IETF protocol do in the same way: find, hold, fill, end and expire uploads, and call the hooks.
+ * What tus and the IETF protocol share: find, hold, fill, end and expire uploads, and call the hooks.
  * Runs on: any; runtime API: none
  *
- * No state of an upload is kept here: two services in two threads over one store behave as one. An offset is compared
- * only under the lock (`hold`), so that two writers never both pass the comparison.
+ * No state of an upload is kept here: two services in two threads over one store behave as one. An offset is
+ * compared only under the lock (`hold`), so that two writers never both pass the comparison.
  */
 import { CartoucheError } from "../errors.ts";
 import { receiveBody, type Received } from "./receive_body.ts";
@@ -180,8 +180,8 @@ export class UploadService {
   }
 
   /**
-   * Ends an upload whose last request was killed between its last byte and its end. Does nothing while somebody holds
-   * it: that one will.
+   * Ends an upload whose last request was killed between its last byte and its end. Does nothing while
+   * somebody holds it: that one will.
    */
   async completeLate(info: UploadInfo): Promise<void> {
     if (!this.isWhole(info) || (info.finished && info.notified)) return;

@@ -2,9 +2,9 @@
  * What an upload store is: the interface behind tus and the IETF protocol.
  * Runs on: any; runtime API: none
  *
- * The protocols keep no state of their own: everything they know of an upload comes from here, so any connection, any
- * worker and a restarted server can go on with it. `FileStore` is the implementation on disk; S3 fits the same shape
- * (an append is a run of parts, `commit` completes them, `discard` drops them).
+ * The protocols keep no state of their own: everything they know of an upload comes from here, so any
+ * connection, any worker and a restarted server can go on with it. `FileStore` is the implementation on disk;
+ * S3 fits the same shape (an append is a run of parts, `commit` completes them, `discard` drops them).
  *
  * Invariant: an offset that a store reports never exceeds the bytes that survive a power cut.
  */
@@ -56,8 +56,8 @@ export interface AcquireOptions {
 /** Bytes on their way into an upload that is held. At most one at a time. */
 export interface UploadAppend {
   /**
-   * Takes bytes that follow the last ones. Resolves when there is room for more, not when they are stored. The store
-   * owns the chunk until `commit` or `discard`.
+   * Takes bytes that follow the last ones. Resolves when there is room for more, not when they are stored.
+   * From then on the memory is the caller's again: a store that still needs the bytes has a copy.
    */
   write(chunk: Uint8Array): Promise<void>;
   /** Makes all that was written durable and part of the upload. */
@@ -106,13 +106,15 @@ export interface UploadStore {
   acquire(id: string, options: AcquireOptions): Promise<UploadSession | "missing" | "busy">;
   /**
    * Makes a finished upload out of finished ones, in that order. It exists only when it is whole.
-   * @throws CartoucheError ERR_UPLOAD_PART when a part is missing or unfinished, ERR_CLIENT_GONE when the signal fires
+   * @throws CartoucheError ERR_UPLOAD_PART when a part is missing or unfinished, ERR_CLIENT_GONE when the
+   * signal fires
    */
   concatenate(upload: NewUpload, parts: readonly string[], signal?: AbortSignal): Promise<UploadInfo>;
   /** The ids of all uploads, finished or not. */
   ids(): AsyncIterable<string>;
   /**
-   * Whether this thread shall sweep now: true for about one caller per interval, over all threads and processes.
+   * Whether this thread shall sweep now: true for about one caller per interval, over all threads and
+   * processes.
    */
   claimSweep(intervalMs: number): Promise<boolean>;
   /** Removes what killed processes left behind and no id leads to, once it is that old. */

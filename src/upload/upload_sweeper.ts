@@ -1,17 +1,17 @@
 /**
- * Removes expired uploads although nobody asks, and ends those whose last request was killed just before its end.
+ * Removes expired uploads although nobody asks, and ends those whose last request was killed too early.
  * Runs on: any; runtime API: none
  *
- * Many threads and processes run this over one store. They share one stamp, so that about one of them sweeps per
- * interval, and each removal happens under the upload's lock, after a second look: an upload that is in use is never
- * removed, and two sweepers do each other no harm. Finished uploads are never removed.
+ * Many threads and processes run this over one store. They share one stamp, so that about one of them sweeps
+ * per interval, and each removal happens under the upload's lock, after a second look: an upload that is in
+ * use is never removed, and two sweepers do each other no harm. Finished uploads are never removed.
  */
 import { clearInterval, setInterval } from "node:timers";
 import type { UploadService } from "./upload_service.ts";
 
 /**
- * Least age of a leftover that is removed, in milliseconds: a quarter of an hour. A file of a living request is touched
- * far more often, also on a disk that takes its time to sync.
+ * Least age of a leftover that is removed, in milliseconds: a quarter of an hour. A file of a living request
+ * is touched far more often, also on a disk that takes its time to sync.
  */
 const LEFTOVER_MS = 900_000;
 

@@ -17,7 +17,7 @@ import {
   negotiate,
 } from "../http/content_coding.ts";
 import { createCompressor, type StreamCompressor } from "../http/content_coding_stream.ts";
-import { Framing, hasNoContent, type RequestFacts, responseHead } from "../http/response_head.ts";
+import { encodeHead, Framing, hasNoContent, type RequestFacts, responseHead } from "../http/response_head.ts";
 import { MAX_RECORD_BYTES, ResponseFlag, RESPONSE_WINDOW_BYTES } from "../messages/kind.ts";
 import { RequestFlag } from "../messages/request_message.ts";
 import type { Call } from "./call.ts";
@@ -181,16 +181,29 @@ export class Answerer implements Responder {
     let list = fields;
     const size = body === null ? 0 : body.length;
     if (body !== null && size > COMPRESSION_THRESHOLD_BYTES && this.#host.compress && mayCode(status, fields)) {
-      const plain = typeof body === "string" ? encoder.encode(body) : body;
-      const coded = contentCoded(status, fields, plain, request.header("accept-encoding"));
-      list = coded.fields;
-      body = coded.body;
+      const accept = request.header("accept-encoding");
+      if (typeof body === "string" && size > RESPONSE_WINDOW_BYTES && negotiate(accept) === "identity") {
+        list = codedFields(fields, "identity");
+      } else {
+        const plain = typeof body === "string" ? encoder.encode(body) : body;
+        const coded = contentCoded(status, fields, plain, accept);
+        list = coded.fields;
+        body = coded.body;
+      }
     }
     if (hasNoContent(status)) body = null;
     if (typeof body === "string" && body.length <= MAX_INLINE_CHARS && !facts.isHead) {
       // Guess that head and content are ASCII: then both are encoded in one go, and the length is known ahead.
       const head = responseHead(facts, status, statusText, list, body.length, this.#host.date());
       if (call.sendAscii(head.text + body, this.#decide(call, head.close) | ResponseFlag.Final)) return;
+    }
+    if (typeof body === "string" && size > RESPONSE_WINDOW_BYTES && !facts.isHead) {
+      const head = responseHead(facts, status, statusText, list, Buffer.byteLength(body), this.#host.date());
+      const flags = this.#decide(call, head.close);
+      call.send(encodeHead(head.text), flags);
+      call.sending = true;
+      void this.#trickleText(call, body, flags);
+      return;
     }
     const bytes = typeof body === "string" ? encoder.encode(body) : body ?? NOTHING;
     const head = responseHead(facts, status, statusText, list, bytes.length, this.#host.date());
@@ -238,6 +251,23 @@ export class Answerer implements Responder {
     }
   }
 
+  /** The same for text, which is encoded as it goes: a long one would else take its memory twice. */
+  async #trickleText(call: Call, text: string, flags: number): Promise<void> {
+    for (let at = 0; at < text.length;) {
+      if (call.available <= 0) await call.creditAvailable();
+      if (call.done || call.aborted !== 0) return;
+      // A character has at most four octets: with less credit than that it is overdrawn a little.
+      const room = Math.max(4, Math.min(call.available, MAX_RECORD_BYTES));
+      const piece = text.slice(at, wholeCharacters(text, at + room));
+      const { read, written } = encoder.encodeInto(piece, textBuffer.subarray(0, room));
+      at += read;
+      call.spend(written);
+      const isLast = at === text.length;
+      if (isLast) call.sending = false;
+      call.send(textBuffer.subarray(0, written), isLast ? flags | ResponseFlag.Final : 0);
+    }
+  }
+
   /** Sends the head of a response whose content comes in pieces. */
   #begin(call: Call, head: string, framing: Framing, close: boolean): Sink {
     const flags = this.#decide(call, close);
@@ -255,11 +285,17 @@ export class Answerer implements Responder {
     compressor: StreamCompressor | null,
   ): Promise<void> {
     const reader = readerOf(stream);
+    const { signal } = request;
+    // A source that has nothing to give would else never hear that its client has left.
+    signal.addEventListener("abort", () => void reader.cancel(signal.reason).catch(() => undefined));
     try {
       for (;;) {
         const value = await reader.read();
         if (value === null) break;
         const piece = typeof value === "string" ? encoder.encode(value) : value;
+        if (!(piece instanceof Uint8Array)) {
+          throw new CartoucheError("ERR_RESULT", `the body of a response gave ${describe(piece)}`);
+        }
         await sink.write(compressor === null ? piece : await compressor.write(piece));
       }
       if (compressor !== null) await sink.write(await compressor.end());
@@ -281,6 +317,9 @@ class Sink {
   readonly #flags: number;
   #left: number;
   #ended = false;
+  /** The writes before the next. */
+  #turn: Promise<void> = Promise.resolve();
+  #writing = 0;
 
   constructor(call: Call, framing: Framing, flags: number, length: number) {
     this.#call = call;
@@ -293,10 +332,18 @@ class Sink {
     return this.#call.aborted !== 0;
   }
 
-  /** Sends a piece; resolves when there is room for more. */
-  async write(piece: Uint8Array): Promise<void> {
+  /** Sends a piece; resolves when there is room for more. Pieces go in the order of the calls. */
+  write(piece: Uint8Array): Promise<void> {
+    this.#writing++;
+    const turn = this.#turn.then(() => this.#writeNow(piece)).finally(() => this.#writing--);
+    // A failed piece must not keep those behind it from failing by themselves.
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #writeNow(piece: Uint8Array): Promise<void> {
     for (let at = 0; at < piece.length;) {
-      if (this.#call.available <= 0) await this.#call.creditAvailable();
+      while (this.#call.available <= 0 && !this.isAborted) await this.#call.creditAvailable();
       at += this.#send(piece, at);
     }
   }
@@ -307,6 +354,13 @@ class Sink {
       this.#call.waitForCredit();
       at += this.#send(piece, at);
     }
+  }
+
+  /** Completes the response once everything that was written is gone. */
+  endInTurn(): void {
+    if (this.#writing === 0) return this.end();
+    // What end() throws, a content that is too short, has cut the response: nobody is left to be told.
+    this.#turn = this.#turn.then(() => this.end()).catch(() => undefined);
   }
 
   #send(piece: Uint8Array, at: number): number {
@@ -322,8 +376,9 @@ class Sink {
       }
       this.#left -= length;
     }
-    call.spend(length);
-    call.send(this.#framing === Framing.Chunked ? chunk(content) : content, 0);
+    const octets = this.#framing === Framing.Chunked ? chunk(content) : content;
+    call.spend(octets.length);
+    call.send(octets, 0);
     return length;
   }
 
@@ -366,7 +421,7 @@ class Writer implements ResponseWriter {
     return this.#sink.write(typeof piece === "string" ? encoder.encode(piece) : piece);
   }
   end(): void {
-    this.#sink.end();
+    this.#sink.endInTurn();
   }
 }
 
@@ -428,6 +483,16 @@ function factsOf(call: Call): RequestFacts {
   };
 }
 
+/** Where long text is encoded, piece by piece; what is sent is copied. */
+const textBuffer = new Uint8Array(MAX_RECORD_BYTES);
+
+/** `end`, or one less where that would part the halves of a character. */
+function wholeCharacters(text: string, end: number): number {
+  if (end >= text.length) return text.length;
+  const last = text.charCodeAt(end - 1);
+  return last >= 0xd800 && last <= 0xdbff ? end - 1 : end;
+}
+
 /** One chunk (RFC 9112 section 7.1). */
 function chunk(content: Uint8Array): Uint8Array {
   const size = content.length.toString(16);
@@ -439,18 +504,6 @@ function chunk(content: Uint8Array): Uint8Array {
   all[all.length - 2] = 13;
   all[all.length - 1] = 10;
   return all;
-}
-
-/** A head as octets: latin1, so that obs-text stays what it was. */
-function encodeHead(head: string): Uint8Array {
-  return isAscii(head) ? encoder.encode(head) : new Uint8Array(Buffer.from(head, "latin1"));
-}
-
-// deno-lint-ignore no-control-regex
-const NON_ASCII = /[^\x00-\x7f]/;
-
-function isAscii(text: string): boolean {
-  return !NON_ASCII.test(text);
 }
 
 function contentLengthOf(head: string): number {

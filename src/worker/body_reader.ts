@@ -6,7 +6,7 @@
  * handler slows its client and nothing else. All ways of reading draw from one sequence of pieces.
  */
 import { CartoucheError } from "../errors.ts";
-import { BODY_WINDOW_BYTES, BodyFailure } from "../messages/kind.ts";
+import { BODY_WINDOW_BYTES, BodyFailure, MAX_RECORD_BYTES } from "../messages/kind.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
 
 /** Where a streamed body comes from. */
@@ -38,7 +38,9 @@ export class BodyReader {
   #asked = 0;
   #error: CartoucheError | null = null;
   #wake: (() => void) | null = null;
-  /** Memory of pieces that `readInto` has used up, for the next ones: a long upload then leaves no garbage. */
+  /** The reader brings its own memory, so that of a piece can be used again: a long upload then leaves no garbage. */
+  #recycles = false;
+  /** Such memory, of the size of the longest piece. */
   readonly #spares: Uint8Array[] = [];
   #stream: ReadableStream<Uint8Array> | null = null;
 
@@ -75,10 +77,10 @@ export class BodyReader {
     const length = end - start;
     this.#received += length;
     this.#asked -= length;
-    const spare = this.#spares.pop();
-    if (spare !== undefined && spare.length >= length) {
-      spare.set(bytes.subarray(start, end));
-      this.#pieces.push(spare.subarray(0, length));
+    if (this.#recycles) {
+      const memory = this.#spares.pop() ?? new Uint8Array(MAX_RECORD_BYTES);
+      memory.set(bytes.subarray(start, end));
+      this.#pieces.push(memory.subarray(0, length));
     } else this.#pieces.push(bytes.slice(start, end));
     this.#wake?.();
   }
@@ -177,6 +179,7 @@ export class BodyReader {
 
   #fill(first: Uint8Array | null, target: Uint8Array): number {
     if (first === null) return 0;
+    this.#recycles = this.#source !== null;
     let length = this.#put(first, target, 0);
     while (length < target.length && this.#pieces.length > 0) {
       length += this.#put(this.#pieces.shift() as Uint8Array, target, length);
@@ -189,7 +192,7 @@ export class BodyReader {
     if (piece.length <= room) {
       target.set(piece, at);
       // What came with the request lies in memory that others use.
-      if (this.#source !== null && this.#spares.length < MAX_SPARES) {
+      if (piece.buffer.byteLength === MAX_RECORD_BYTES && this.#spares.length < MAX_SPARES) {
         this.#spares.push(new Uint8Array(piece.buffer));
       }
       return piece.length;

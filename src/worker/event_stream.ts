@@ -44,11 +44,13 @@ export class EventStream {
   /** Sends an event; text alone is an event's data. @throws CartoucheError `ERR_EVENT` */
   send(event: ServerSentEvent | string): SendStatus {
     const text = encodeEvent(typeof event === "string" ? { data: event } : event);
+    if (this.closed) return "closed";
     return this.#port.send(this.#index, this.#generation, encoder.encode(text));
   }
 
   /** Sends a comment, which clients ignore. */
   comment(text = ""): SendStatus {
+    if (this.closed) return "closed";
     return this.#port.send(this.#index, this.#generation, encoder.encode(encodeComment(text)));
   }
 

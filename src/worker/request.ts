@@ -12,6 +12,7 @@ import { CartoucheError } from "../errors.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
 import type { Call } from "./call.ts";
 import type { EventStream } from "./event_stream.ts";
+import { parseFormData } from "./form_data.ts";
 import type { EventStreamOptions, WebSocketOptions } from "./upgrade.ts";
 import type { WebSocketHandle } from "./web_socket.ts";
 
@@ -234,11 +235,12 @@ export class ServerRequest<Params extends object = Record<string, string>> {
     return this.#read((bytes) => new Blob([bytes], { type }));
   }
 
-  /** A form: `multipart/form-data` or `application/x-www-form-urlencoded`. */
-  async formData(): Promise<FormData> {
-    const bytes = await this.#read((all) => all);
-    const type = this.header("content-type") ?? "";
-    return await new Response(bytes, { headers: { "content-type": type } }).formData();
+  /**
+   * A form: `multipart/form-data` or `application/x-www-form-urlencoded`, in memory.
+   * @throws CartoucheError `ERR_BODY_SYNTAX` for something else, or a form that is malformed
+   */
+  formData(): Promise<FormData> {
+    return this.#read((bytes) => parseFormData(bytes, this.header("content-type") ?? ""));
   }
 
   async #read<T>(convert: (bytes: Uint8Array<ArrayBuffer>) => T): Promise<T> {

@@ -119,6 +119,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   #count = 0;
   #turnedAt = performance.now();
   #spells = 0;
+  #isParked = false;
 
   constructor(setup: WorkerSetup, fetch: FetchFunction, errors: ErrorSink) {
     const { ring, seat } = setup;
@@ -217,7 +218,9 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     }
     const sleptAt = performance.now();
     const sleep = this.#parking.park();
+    this.#isParked = true;
     if (sleep !== undefined) await sleep;
+    this.#isParked = false;
     this.#parking.cancel();
     this.#turnedAt = performance.now();
     // Work that comes soon after work is worth a short block next time.
@@ -276,6 +279,8 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     this.#open.set(ticket, job);
     const before = this.#running;
     this.#running = job;
+    // A batch from the inbox may begin inside another handler's wait.
+    this.#current(ticket);
     const isTimed = this.#service > SLOW_SERVICE_US || (this.#count++ & 15) === 0;
     const begun = isTimed ? performance.now() : 0;
     try {
@@ -285,6 +290,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     }
     if (isTimed) this.#measure((performance.now() - begun) * 1000);
     this.#running = before;
+    if (before !== null) this.#current(before.ticket);
     return job.done ? null : job;
   }
 
@@ -299,7 +305,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     call.isTaken = true;
     this.#pending++;
     Atomics.store(this.#seats, this.#cell + SEAT_PENDING, this.#pending);
-    this.#current(0);
+    if (Atomics.load(this.#seats, this.#cell + SEAT_CURRENT) === call.ticket) this.#current(0);
   }
 
   jobDone(call: Job): void {
@@ -352,13 +358,20 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   // ── the inbox ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   waitForInbox(): void {
-    for (;;) {
-      if (this.#readInbox()) return;
-      if (this.#isDead()) throw new StoppedError();
-      this.outbox.ring();
-      this.#parking.announcePrivately();
-      if (!this.#inbox.hasWork()) this.#parking.block(STOP_CHECK_MS);
-      this.#parking.cancel();
+    // An async handler may block here while the loop is parked on the same futex: it must not be counted on for
+    // requests meanwhile, and it has to be woken afterwards, because what would have woken it was for this wait.
+    const isParked = this.#isParked;
+    if (isParked) this.#parking.cancel();
+    try {
+      while (!this.#readInbox()) {
+        if (this.#isDead()) throw new StoppedError();
+        this.outbox.ring();
+        this.#parking.announcePrivately();
+        if (!this.#inbox.hasWork()) this.#parking.block(STOP_CHECK_MS);
+        this.#parking.cancel();
+      }
+    } finally {
+      if (isParked) this.#parking.wakeSelf();
     }
   }
 
@@ -366,6 +379,8 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   #readInbox(): boolean {
     const inbox = this.#inbox;
     if (!inbox.hasWork()) return false;
+    // What runs from here on is not the request that ran last.
+    if (this.#running === null) this.#current(0);
     while (inbox.next()) {
       const call = this.#callOf(inbox.ticket);
       switch (inbox.kind) {

@@ -6,7 +6,7 @@
  * thread sends it when it is this response's turn, takes the connection over, and says under which id it is known.
  */
 import { CartoucheError } from "../errors.ts";
-import { responseHead } from "../http/response_head.ts";
+import { encodeHead, responseHead } from "../http/response_head.ts";
 import type { DeflateParameters, SocketSettings } from "../messages/socket_message.ts";
 import { encodeUpgrade, eventBit, SocketEvent, UpgradeKind } from "../messages/socket_message.ts";
 import { DEFAULT_DEFLATE_OPTIONS, type DeflateAgreement, type DeflateOptions } from "../websocket/extension.ts";
@@ -145,6 +145,8 @@ export function openEventStream(
   const fields = ["content-type", "text/event-stream", "cache-control", "no-cache", "x-accel-buffering", "no"];
   new Headers(options.headers).forEach((value, name) => {
     const at = fields.indexOf(name);
+    // Its length is not known, whatever the handler says.
+    if (name === "content-length") return;
     if (at >= 0 && at % 2 === 0) fields[at + 1] = value;
     else fields.push(name, value);
   });
@@ -173,7 +175,7 @@ export function openEventStream(
   };
   const message = encodeUpgrade({
     kind: UpgradeKind.EventStream,
-    head: new TextEncoder().encode(head.text),
+    head: encodeHead(head.text),
     socket: settings,
     data: NOTHING,
   });

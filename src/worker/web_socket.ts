@@ -142,8 +142,11 @@ export function publication(
 ): { topic: string; isText: boolean; event: string; id: string | null; payload: Uint8Array } {
   const { id, event = "" } = options;
   // Checked here, where the mistake is: the I/O thread has nobody to tell.
-  for (const [name, value] of [["event", event], ["id", id ?? ""]] as const) {
-    if (/[\r\n\0]/.test(value)) {
+  for (const [name, value] of [["topic", topic], ["event", event], ["id", id ?? ""]] as const) {
+    if (typeof value !== "string") {
+      throw new CartoucheError("ERR_EVENT", `The ${name} of a publish must be text: it is a ${typeof value}.`);
+    }
+    if (name !== "topic" && /[\r\n\0]/.test(value)) {
       throw new CartoucheError("ERR_EVENT", `The ${name} must have no CR, LF or NUL: it is ${JSON.stringify(value)}.`);
     }
   }

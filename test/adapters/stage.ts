@@ -331,3 +331,21 @@ export class Child {
     if (this.exitCode === null) this.#process.kill("SIGKILL");
   }
 }
+
+/** Differences that a runtime is allowed. */
+export interface Capabilities {
+  /** All reads arrive in one buffer. */
+  readonly sharesReadBuffer: boolean;
+  /** False: this is not the adapter that `detectAdapter` gives, so children cannot be told to use it. */
+  readonly isDefault: boolean;
+}
+
+/** What each part of the contract is given. */
+export interface Suite {
+  readonly adapter: Adapter;
+  readonly can: Capabilities;
+  /** Registers one test. */
+  it(name: string, run: () => Promise<void>): void;
+  /** A listener of this adapter. */
+  stageOf(script?: Script, options?: Partial<ListenOptions>): Promise<Stage>;
+}

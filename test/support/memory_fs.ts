@@ -2,9 +2,10 @@
  * A file system in memory that knows what is durable: it can lose its power, or fail, before any step.
  * Runs on: any; runtime API: none
  *
- * Content is durable after `datasync` of its file, names after `syncFolder` of their folder. A power cut keeps of the
- * rest what `Loss` says: nothing, everything (that is what SIGKILL does), or some of it, by a seed. An eager one writes
- * content back at once, as a kernel may at any time: then only what cuts a file back needs `datasync`.
+ * Content is durable after `datasync` of its file, names after `syncFolder` of their folder. A power cut
+ * keeps of the rest what `Loss` says: nothing, everything (that is what SIGKILL does), or some of it, by a
+ * seed. An eager one writes content back at once, as a kernel may at any time: then only what cuts a file
+ * back needs `datasync`.
  */
 import { dirname } from "node:path";
 import type { StoreFile, StoreFs } from "../../src/upload/store_fs.ts";

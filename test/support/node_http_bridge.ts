@@ -1,9 +1,9 @@
 /**
- * Serves a fetch-style app through node:http, with trailer fields: enough of a server to test apps with real clients.
+ * Serves a fetch-style app through node:http, with trailer fields: enough to test apps with real clients.
  * Runs on: any; runtime API: none
  *
- * A client that goes away errors the body and aborts the signal. An answer to a request whose content was not read
- * closes the connection.
+ * A client that goes away errors the body and aborts the signal. An answer to a request whose content was not
+ * read closes the connection.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";

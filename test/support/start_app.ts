@@ -200,6 +200,11 @@ export class ChildApp {
     return JSON.parse(line) as ServerStats;
   }
 
+  /** Tells its main thread to call `server.stop()`. */
+  stop(): void {
+    this.#child.stdin?.write("stop\n");
+  }
+
   /** Open descriptors of the process. */
   descriptors(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length;
@@ -241,9 +246,9 @@ export class ChildApp {
   }
 }
 
-/** Starts a fixture in a process of its own; does not wait for it to listen. */
-export function spawnApp(app: string, setup: ChildSetup = {}): ChildApp {
-  const { command, args } = runtimeCommand(currentRuntime(), fixture(app));
+/** Starts a fixture (or the module of a URL) in a process of its own; does not wait for it to listen. */
+export function spawnApp(app: string | URL, setup: ChildSetup = {}): ChildApp {
+  const { command, args } = runtimeCommand(currentRuntime(), typeof app === "string" ? fixture(app) : app);
   const options: ServeOptions = { port: 0, workers: 2, ...setup.options };
   const child = spawn(command, args, {
     stdio: ["pipe", "pipe", "pipe"],

@@ -1,5 +1,5 @@
 /**
- * Runs a table of upload cases: each a flat test on an app of its own, named by the clause that it comes from.
+ * Runs a table of upload cases: each a flat test on an app of its own, named by its clause.
  * Runs on: any; runtime API: none
  */
 import { test } from "node:test";

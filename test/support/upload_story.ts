@@ -1,10 +1,10 @@
 /**
- * A client's story with several uploads, told up to any point; and the check that nothing it was promised is lost.
+ * A client's story with several uploads, told up to any point; and the check that no promise was broken.
  * Runs on: any; runtime API: none
  *
- * `note` gets each promise of the server right when its answer is there. Whatever happens then (kill, power cut, full
- * disk), `checkPromises` must pass on the next server over the same files: what was acknowledged is there, what is
- * there is right, and each upload can be brought to its end.
+ * `note` gets each promise of the server right when its answer is there. Whatever happens then (kill, power
+ * cut, full disk), `checkPromises` must pass on the next server over the same files: what was acknowledged is
+ * there, what is there is right, and each upload can be brought to its end.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -2,7 +2,8 @@
  * A process that tells the upload story over a real folder and kills itself before its nth file call.
  * Runs on: any; runtime API: none
  *
- * Arguments: folder, n (0 = never). Writes each promise as a line of JSON, and the number of calls at the end.
+ * Arguments: folder, n (0 = never). Writes each promise as a line of JSON, and the number of calls at the
+ * end.
  */
 import * as nodeFs from "node:fs";
 import { join } from "node:path";

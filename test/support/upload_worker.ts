@@ -3,9 +3,11 @@
  * Runs on: worker; runtime API: none
  *
  * Commands:
- * - race: appends runs of this worker's own byte until the upload is full; answers with the runs that were acknowledged
+ * - race: appends runs of this worker's own byte until the upload is full; answers with the runs that were
+ *   acknowledged
  * - stall: sends a PATCH whose client falls silent after its bytes; says "stalled" once they were read
- * - hang: the same, but then blocks this thread for `ms` and sends `late` when it wakes; answers with the status
+ * - hang: the same, but then blocks this thread for `ms` and sends `late` when it wakes; answers with the
+ *   status
  */
 import { statSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
@@ -68,7 +70,8 @@ async function hang({ url, path, offset, bytes, late, ms }: Command): Promise<vo
       reads++;
       if (reads === 1) return controller.enqueue(bytesOf(bytes));
       if (reads > 2) return controller.close();
-      // Once the first bytes are in the file, the thread does not turn any more, as in a handler that computes.
+      // Once the first bytes are in the file, the thread does not turn any more, as in a handler that
+      // computes.
       while (statSync(path).size < bytes.length) await new Promise((resolve) => setTimeout(resolve, 5));
       parentPort?.postMessage("hanging");
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

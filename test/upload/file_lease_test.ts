@@ -1,6 +1,8 @@
 /**
- * File leases: who gets a lease, who loses it, and every interleaving of a holder that wakes with the one that takes.
+ * File leases: who gets one, who loses one, and every interleaving of a holder that wakes with a taker.
  * Runs on: any; runtime API: none
+ *
+ * Long because its interleaving checks share their helpers.
  */
 import assert from "node:assert/strict";
 import * as fs from "node:fs";

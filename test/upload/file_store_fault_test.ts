@@ -2,8 +2,8 @@
  * Faults between every two steps of the store: power cuts that lose what was not synced, and calls that fail.
  * Runs on: any; runtime API: none
  *
- * The file system is `memory_fs.ts`, so that all steps times all losses take seconds. `file_store_kill_test.ts` kills
- * real processes on a real disk.
+ * The file system is `memory_fs.ts`, so that all steps times all losses take seconds.
+ * `file_store_kill_test.ts` kills real processes on a real disk.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,6 +14,8 @@ import { type Fault, type Loss, MemoryFs } from "../support/memory_fs.ts";
 import { requestOf } from "../support/upload_bench.ts";
 import { checkPromises, tellUploadStory, type UploadPromise } from "../support/upload_story.ts";
 
+/** A thousand stories each take seconds, on a busy machine many. */
+const LONG = { timeout: 300_000 };
 const FOLDER = "/uploads";
 const EXPIRE_MS = 60_000;
 let clockMs = 1_700_000_000_000;
@@ -76,7 +78,7 @@ const LOSSES: readonly (readonly [string, Loss, eager?: boolean])[] = [
 ];
 
 for (const [name, loss, eager] of LOSSES) {
-  test(`FileStore keeps its promises when the power cut at any step ${name}`, async () => {
+  test(`FileStore keeps its promises when the power cut at any step ${name}`, LONG, async () => {
     for (const fault of await faultsOfStory()) {
       const fs = new MemoryFs(now, eager);
       fs.plan(fault);
@@ -87,25 +89,29 @@ for (const [name, loss, eager] of LOSSES) {
   });
 }
 
-test("FileStore tells of each finished upload at least once although the power went at any step", async () => {
-  for (const fault of await faultsOfStory()) {
-    const fs = new MemoryFs(now);
-    fs.plan(fault);
-    const told = new Set<string>();
-    await tell(fs, (id) => told.add(id));
-    const after = fs.afterPowerCut("none");
-    await serve(after, (id) => told.add(id)).sweep();
-    for (const path of after.paths().filter((path) => path.endsWith(".json"))) {
-      const { finished, concat } = JSON.parse(new TextDecoder().decode(after.content(path)));
-      const id = path.slice(-37, -5);
-      if (finished && concat !== "partial" && after.content(`${FOLDER}/${id}`) !== undefined) {
-        assert.ok(told.has(id), `step ${fault.step} (${fs.steps.at(-1)})`);
+test(
+  "FileStore tells of each finished upload at least once, whatever step the power went at",
+  LONG,
+  async () => {
+    for (const fault of await faultsOfStory()) {
+      const fs = new MemoryFs(now);
+      fs.plan(fault);
+      const told = new Set<string>();
+      await tell(fs, (id) => told.add(id));
+      const after = fs.afterPowerCut("none");
+      await serve(after, (id) => told.add(id)).sweep();
+      for (const path of after.paths().filter((path) => path.endsWith(".json"))) {
+        const { finished, concat } = JSON.parse(new TextDecoder().decode(after.content(path)));
+        const id = path.slice(-37, -5);
+        if (finished && concat !== "partial" && after.content(`${FOLDER}/${id}`) !== undefined) {
+          assert.ok(told.has(id), `step ${fault.step} (${fs.steps.at(-1)})`);
+        }
       }
     }
-  }
-});
+  },
+);
 
-test("FileStore keeps its promises when any one call fails", async () => {
+test("FileStore keeps its promises when any one call fails", LONG, async () => {
   const syncs = new Set(["datasync", "syncFolder", "rename", "unlink", "truncate"]);
   for (const fault of await faultsOfStory("ENOSPC")) {
     const fs = new MemoryFs(now);

@@ -1,5 +1,5 @@
 /**
- * SIGKILL between the file calls of a real process on a real disk, leases included; then a restart that resumes.
+ * SIGKILL between the file calls of a real process on a real disk; then a restart that resumes.
  * Runs on: any; runtime API: none
  *
  * By default a spread of the calls is tried; CARTOUCHE_KILLS=all tries each of them (some minutes).
@@ -49,7 +49,8 @@ async function inFolder(run: (folder: string) => void | Promise<void>): Promise<
 async function killAt(step: number): Promise<void> {
   await inFolder(async (folder) => {
     const { promises, calls } = runVictim(folder, step);
-    // How chunks are gathered into writes depends on the disk, so the last calls of one run may be missing in another.
+    // How chunks are gathered into writes depends on the disk, so the last calls of one run may be missing in
+    // another.
     assert.ok(calls === null || calls < step, `call ${step} of ${calls} did not kill`);
     const again = new UploadBench({ onComplete: () => {} }, {}, folder);
     const read = (id: string) => existsSync(join(folder, id)) ? readFileSync(join(folder, id)) : undefined;
@@ -78,7 +79,10 @@ async function killAt(step: number): Promise<void> {
   });
 }
 
-test("FileStore keeps its promises when its process is killed between two file calls", async () => {
+/** Each kill starts a process. */
+const LONG = { timeout: 1_800_000 };
+
+test("FileStore keeps its promises when its process is killed between two file calls", LONG, async () => {
   let calls = 0;
   await inFolder((folder) => {
     const whole = runVictim(folder, 0);

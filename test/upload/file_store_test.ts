@@ -1,6 +1,8 @@
 /**
  * FileStore on a real disk: layout, restart, sizes beyond 2^32, fencing, sweeping.
  * Runs on: any; runtime API: none
+ *
+ * Long because it has many situations for one class.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
 /**
- * Table of cases of draft-ietf-httpbis-resumable-upload (interop versions 5 and 6): the section is in each name.
+ * Table of cases of draft-ietf-httpbis-resumable-upload (interop versions 5 and 6), section in each name.
  * Runs on: any; runtime API: none
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,8 @@
 /**
- * Table of tus 1.0.0 cases: core protocol, OPTIONS, method override, termination, CORS. The clause is in each name.
+ * Table of tus 1.0.0 cases: core protocol, OPTIONS, method override, termination.
  * Runs on: any; runtime API: none
+ *
+ * The clause is in each name. Long because it is a table.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -510,81 +512,6 @@ const termination: UploadCase[] = [
   }],
 ];
 
-const preflight = {
-  origin: "https://app.example",
-  "access-control-request-method": "PATCH",
-  "access-control-request-headers": "tus-resumable,upload-offset",
-};
-
-const cors: UploadCase[] = [
-  ["CORS", "a preflight is allowed every method and field of tus", async (bench) => {
-    const headers = await status(bench.send("OPTIONS", "/files/", preflight), 204);
-    assert.equal(headers.get("access-control-allow-origin"), "*");
-    for (const method of ["POST", "HEAD", "PATCH", "DELETE"]) {
-      assert.ok(headers.get("access-control-allow-methods")?.includes(method));
-    }
-    const allowed = (headers.get("access-control-allow-headers") ?? "").toLowerCase().split(", ");
-    for (
-      const field of [
-        "authorization",
-        "content-type",
-        "tus-resumable",
-        "upload-checksum",
-        "upload-concat",
-        "upload-defer-length",
-        "upload-length",
-        "upload-metadata",
-        "upload-offset",
-        "x-http-method-override",
-        "x-request-id",
-      ]
-    ) assert.ok(allowed.includes(field), field);
-  }],
-  ["CORS", "answers and refusals can be read by a page", async (bench) => {
-    const url = await half(bench);
-    for (
-      const [response, code] of [[bench.patch(url, 0, "x"), 409], [bench.tus("HEAD", url), 200]] as const
-    ) {
-      const headers = await status(response, code);
-      assert.equal(headers.get("access-control-allow-origin"), "*");
-      const exposed = (headers.get("access-control-expose-headers") ?? "").toLowerCase().split(", ");
-      for (const field of ["location", "upload-offset", "upload-length", "upload-expires", "tus-resumable"]) {
-        assert.ok(exposed.includes(field), field);
-      }
-    }
-  }],
-  ["CORS", "a listed origin is named, and caches are told", async (bench) => {
-    const headers = await status(bench.send("OPTIONS", "/files/", preflight), 204);
-    assert.equal(headers.get("access-control-allow-origin"), "https://app.example");
-    assert.equal(headers.get("vary"), "Origin");
-    assert.equal(headers.get("access-control-allow-credentials"), "true");
-  }, { cors: ["https://app.example"], corsCredentials: true }],
-  ["CORS", "another origin gets nothing", async (bench) => {
-    const headers = await status(bench.send("OPTIONS", "/files/", preflight), 204);
-    assert.equal(headers.has("access-control-allow-origin"), false);
-    assert.equal(headers.has("access-control-allow-methods"), false);
-    assert.equal(headers.get("vary"), "Origin");
-  }, { cors: ["https://other.example"] }],
-  ["CORS", "it can be switched off", async (bench) => {
-    const headers = await status(bench.send("OPTIONS", "/files/", preflight), 204);
-    assert.deepEqual([...headers.keys()].filter((name) => name.startsWith("access-control")), []);
-  }, { cors: false }],
-];
-
-const paths: UploadCase[] = [
-  ["Upload URL", "another path works in the same way", async (bench) => {
-    const response = await bench.tus("POST", "/api/v1/media/", { "upload-length": "5" });
-    const url = response.headers.get("location") ?? "";
-    assert.match(url, /^\/api\/v1\/media\/[0-9a-f]{32}$/);
-    await status(bench.patch(url, 0, "hello"), 204);
-    await status(bench.tus("POST", "/files/", { "upload-length": "5" }), 404);
-  }, { path: "/api/v1/media/" }],
-  ["Upload URL", "an absolute URL of the request and a query are fine", async (bench) => {
-    const url = await half(bench);
-    await status(bench.tus("HEAD", `${ORIGIN}${url}?token=1`), 200);
-  }],
-];
-
 testUploadCases([
   ...version,
   ...answers,
@@ -595,6 +522,4 @@ testUploadCases([
   ...options,
   ...override,
   ...termination,
-  ...cors,
-  ...paths,
 ]);

@@ -1,6 +1,8 @@
 /**
  * Table of tus 1.0.0 cases: creation, creation-with-upload, creation-defer-length, metadata, hooks.
  * Runs on: any; runtime API: none
+ *
+ * Long because it is a table.
  */
 import assert from "node:assert/strict";
 import { bytesOf, type Content, idOf, patternBytes, type UploadBench } from "../support/upload_bench.ts";

@@ -1,6 +1,8 @@
 /**
  * Table of tus 1.0.0 cases: checksum, checksum-trailer, concatenation, expiration.
  * Runs on: any; runtime API: none
+ *
+ * Long because it is a table.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -384,7 +386,10 @@ const completed: string[] = [];
 let clockMs = 0;
 const expiring = { expireMs: 60_000, now: () => clockMs };
 
-/** The clock of the store is the file system's for the bytes, so only its own notes go by the clock of the test. */
+/**
+ * The clock of the store is the file system's for the bytes, so only its own notes go by the clock of the
+ * test.
+ */
 function withClock(run: (bench: UploadBench) => Promise<void>): UploadCase[2] {
   return async (bench) => {
     clockMs = Date.now();

@@ -1,5 +1,5 @@
 /**
- * The client that people use, tus-js-client, against tus() over real connections: interruptions, pause, parallel parts.
+ * tus-js-client against tus() over real connections: interruptions, pause, parallel parts.
  * Runs on: any; runtime API: none
  */
 import assert from "node:assert/strict";
@@ -11,6 +11,8 @@ import { Upload, type UploadOptions } from "tus-js-client";
 import { type Bridge, serveThroughNodeHttp } from "../support/node_http_bridge.ts";
 import { idOf, patternBytes, UploadBench } from "../support/upload_bench.ts";
 
+/** 64 MiB through a test server take seconds on a busy machine. */
+const LONG = { timeout: 120_000 };
 const MIB = 1024 * 1024;
 const LARGE = Buffer.from(patternBytes(64 * MIB, 5));
 
@@ -78,7 +80,7 @@ function isSame(server: Server, url: string, expected: Uint8Array): void {
   assert.equal(Buffer.compare(bytes ?? new Uint8Array(), expected), 0);
 }
 
-test("tus-js-client sends 64 MiB in one request", () =>
+test("tus-js-client sends 64 MiB in one request", LONG, () =>
   withServer(async (server) => {
     const { endpoint, bench } = server;
     const metadata = { filename: "größe.bin", filetype: "application/octet-stream" };
@@ -92,7 +94,7 @@ test("tus-js-client sends 64 MiB in one request", () =>
     );
   }));
 
-test("tus-js-client resumes 64 MiB over five cut connections", () =>
+test("tus-js-client resumes 64 MiB over five cut connections", LONG, () =>
   withServer(async (server) => {
     const { endpoint, bridge } = server;
     let cuts = 0;
@@ -108,7 +110,7 @@ test("tus-js-client resumes 64 MiB over five cut connections", () =>
     assert.ok((server.counts["HEAD"] ?? 0) >= 5, "it asked where to go on");
   }));
 
-test("tus-js-client pauses and resumes", () =>
+test("tus-js-client pauses and resumes", LONG, () =>
   withServer(async (server) => {
     const { endpoint } = server;
     const running: Upload[] = [];
@@ -124,26 +126,30 @@ test("tus-js-client pauses and resumes", () =>
     isSame(server, url, LARGE);
   }));
 
-test("tus-js-client resumes in a new client by the URL alone, after a restart of the server", () =>
-  withServer(async (server) => {
-    const { endpoint, bench } = server;
-    const halfway = Promise.withResolvers<Upload>();
-    const running: Upload[] = [];
-    server.onBytes = (total) => {
-      if (total > 10 * MIB && running[0] !== undefined) halfway.resolve(running[0]);
-    };
-    void upload(LARGE, { endpoint }, (started) => running.push(started)).catch(() => {});
-    const first = await halfway.promise;
-    await first.abort();
-    const again = bench.restarted();
-    const bridge = await serveThroughNodeHttp(again.app.fetch);
-    const uploadUrl = `${bridge.origin}/files/${idOf(first.url ?? "")}`;
-    const url = await upload(LARGE, { endpoint: `${bridge.origin}/files/`, uploadUrl });
-    assert.equal(idOf(url), idOf(first.url ?? ""));
-    isSame(server, url, LARGE);
-    await bridge.close();
-    again.app.close();
-  }));
+test(
+  "tus-js-client resumes in a new client by the URL alone, after a restart of the server",
+  LONG,
+  () =>
+    withServer(async (server) => {
+      const { endpoint, bench } = server;
+      const halfway = Promise.withResolvers<Upload>();
+      const running: Upload[] = [];
+      server.onBytes = (total) => {
+        if (total > 10 * MIB && running[0] !== undefined) halfway.resolve(running[0]);
+      };
+      void upload(LARGE, { endpoint }, (started) => running.push(started)).catch(() => {});
+      const first = await halfway.promise;
+      await first.abort();
+      const again = bench.restarted();
+      const bridge = await serveThroughNodeHttp(again.app.fetch);
+      const uploadUrl = `${bridge.origin}/files/${idOf(first.url ?? "")}`;
+      const url = await upload(LARGE, { endpoint: `${bridge.origin}/files/`, uploadUrl });
+      assert.equal(idOf(url), idOf(first.url ?? ""));
+      isSame(server, url, LARGE);
+      await bridge.close();
+      again.app.close();
+    }),
+);
 
 const DATA = LARGE.subarray(0, 5 * MIB + 321);
 
@@ -160,14 +166,14 @@ for (
     ["by draft -05 in the creation", { protocol: "ietf-draft-05", uploadDataDuringCreation: true }],
   ] satisfies [string, ClientOptions][]
 ) {
-  test(`tus-js-client sends 5 MiB ${name}`, () =>
+  test(`tus-js-client sends 5 MiB ${name}`, LONG, () =>
     withServer(async (server) => {
       const url = await upload(DATA, { endpoint: server.endpoint, ...options });
       isSame(server, url, DATA);
     }));
 }
 
-test("tus-js-client sends a stream whose length it does not know", () =>
+test("tus-js-client sends a stream whose length it does not know", LONG, () =>
   withServer(async (server) => {
     const { endpoint } = server;
     const pieces = Array.from({ length: 11 }, (_, index) =>
@@ -180,7 +186,7 @@ test("tus-js-client sends a stream whose length it does not know", () =>
     isSame(server, url, DATA.subarray(0, 1_100_000));
   }));
 
-test("tus-js-client sends nothing, in each protocol", () =>
+test("tus-js-client sends nothing, in each protocol", LONG, () =>
   withServer(async (server) => {
     for (const protocol of ["tus-v1", "ietf-draft-03", "ietf-draft-05"] as const) {
       const url = await upload(Buffer.alloc(0), { endpoint: server.endpoint, protocol });
@@ -188,7 +194,7 @@ test("tus-js-client sends nothing, in each protocol", () =>
     }
   }));
 
-test("tus-js-client resumes by draft -05 over a cut connection", () =>
+test("tus-js-client resumes by draft -05 over a cut connection", LONG, () =>
   withServer(async (server) => {
     let cut = false;
     server.onBytes = (total) => {
@@ -201,7 +207,7 @@ test("tus-js-client resumes by draft -05 over a cut connection", () =>
     isSame(server, url, DATA);
   }));
 
-test("tus-js-client removes what it gives up", () =>
+test("tus-js-client removes what it gives up", LONG, () =>
   withServer(async (server) => {
     const { endpoint, bench } = server;
     const halfway = Promise.withResolvers<void>();
@@ -215,26 +221,31 @@ test("tus-js-client removes what it gives up", () =>
     assert.deepEqual(bench.names(), []);
   }));
 
-test("A checksum in the trailer section comes through a real connection", () =>
-  withServer(async ({ bench, bridge }) => {
-    const url = await bench.create(11);
-    const patch = (trailer: string) =>
-      new Promise<string>((resolve) => {
-        const socket = connect(bridge.port, "127.0.0.1");
-        let answer = "";
-        socket.on("data", (data) => {
-          answer += data;
-          if (answer.includes("\r\n\r\n")) socket.destroy();
+test(
+  "A checksum in the trailer section comes through a real connection",
+  LONG,
+  () =>
+    withServer(async ({ bench, bridge }) => {
+      const url = await bench.create(11);
+      const patch = (trailer: string) =>
+        new Promise<string>((resolve) => {
+          const socket = connect(bridge.port, "127.0.0.1");
+          let answer = "";
+          socket.on("data", (data) => {
+            answer += data;
+            if (answer.includes("\r\n\r\n")) socket.destroy();
+          });
+          socket.on("close", () => resolve(answer.slice(0, 12)));
+          socket.write(
+            `PATCH ${url} HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
+              "Content-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n" +
+              "Trailer: Upload-Checksum\r\n\r\n5\r\nhello\r\n6\r\n world\r\n" +
+              `0\r\nUpload-Checksum: ${trailer}\r\n\r\n`,
+          );
         });
-        socket.on("close", () => resolve(answer.slice(0, 12)));
-        socket.write(
-          `PATCH ${url} HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
-            "Content-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n" +
-            `Trailer: Upload-Checksum\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nUpload-Checksum: ${trailer}\r\n\r\n`,
-        );
-      });
-    assert.equal(await patch("sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "HTTP/1.1 460");
-    assert.equal(await bench.offset(url), 0);
-    assert.equal(await patch("sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="), "HTTP/1.1 204");
-    assert.equal(bench.text(url), "hello world");
-  }));
+      assert.equal(await patch("sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "HTTP/1.1 460");
+      assert.equal(await bench.offset(url), 0);
+      assert.equal(await patch("sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="), "HTTP/1.1 204");
+      assert.equal(bench.text(url), "hello world");
+    }),
+);

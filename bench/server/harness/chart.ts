@@ -53,9 +53,7 @@ function group(row: RowResult, top: number): string[] {
     const length = Number.isFinite(value) ? Math.max(1, Math.max(0, value) / most * room) : 0;
     parts.push(
       text(x - 8, y + 11, nameOf(each), "end", 12),
-      `<rect x="${x}" y="${y}" width="${length.toFixed(1)}" height="${BAR_HEIGHT}" fill="${
-        FILLS[each.kind]
-      }"/>`,
+      bar(x, y, length, FILLS[each.kind]),
       text(x + length + 6, y + 11, label(value, metric), "start", 12),
     );
   });
@@ -67,6 +65,11 @@ function label(value: number, { digits }: Metric): string {
   return value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
 }
 
+function bar(x: number, y: number, length: number, fill: string): string {
+  const width = length.toFixed(1);
+  return `<rect x="${x}" y="${y}" width="${width}" height="${BAR_HEIGHT}" fill="${fill}"/>`;
+}
+
 function text(
   x: number,
   y: number,
@@ -76,8 +79,7 @@ function text(
   weight: "normal" | "bold" = "normal",
 ): string {
   const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const place = `x="${x.toFixed(1)}" y="${y}" font-size="${size}" text-anchor="${anchor}"`;
   const boldness = weight === "bold" ? ` font-weight="bold"` : "";
-  return `<text x="${
-    x.toFixed(1)
-  }" y="${y}" font-size="${size}" text-anchor="${anchor}"${boldness}>${escaped}</text>`;
+  return `<text ${place}${boldness}>${escaped}</text>`;
 }

@@ -25,13 +25,11 @@ export function reportOf(results: Results): string {
 
 function conditions({ machine, versions, foreignLimit, reruns, rows }: Results): string {
   const { cpu, cores, memoryGb, kernel, system } = machine;
-  const dates = [...new Set(rows.map(({ date }) => date))].sort();
+  const dates = [...new Set(rows.map(({ date }) => date))].sort().join(", ");
   return [
     `- Machine: ${cores} cores (${cpu}), ${memoryGb} GiB, ${system}, Linux ${kernel}; load generator on the same cores`,
     `- Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}`,
-    `- Measured: ${
-      dates.join(", ")
-    }; turns beside more than ${foreignLimit} % of a core of foreign CPU were repeated, ` +
+    `- Measured: ${dates}; turns beside more than ${foreignLimit} % of a core of foreign CPU were repeated, ` +
     `${reruns} times at most`,
   ].join("\n");
 }

@@ -90,9 +90,8 @@ export function judge(row: RowResult): GoalResult[] {
     if (goal.bound === undefined || values.length === 0) return [];
     const measured = median(values);
     const isMore = metric.better === "more";
-    const text = `${name}: ${metric.title} at ${isMore ? "least" : "most"} ${
-      goal.bound.toLocaleString("en")
-    }`;
+    const bound = goal.bound.toLocaleString("en");
+    const text = `${name}: ${metric.title} at ${isMore ? "least" : "most"} ${bound}`;
     const isReached = isMore ? measured >= goal.bound : measured <= goal.bound;
     return [{ row: row.title, text, measured, digits: metric.digits, isReached }];
   });

@@ -9,7 +9,7 @@ import { burners } from "./wrk_rows.ts";
 
 const RATE_PER_S = 400;
 const HEAVY_EVERY = 100;
-const HEAVY_US = 100_000;
+const HEAVY_MS = 100;
 const CONNECTIONS = 128;
 const WARM_UP_S = 1;
 /** Time to get ready, and to wait for late answers. */
@@ -26,11 +26,9 @@ export const MIXED_ROW: Row = {
   title: "Light requests beside heavy ones",
   method:
     `An open loop of ${RATE_PER_S} requests a second on ${CONNECTIONS} connections; every ${HEAVY_EVERY}th burns ` +
-    `${
-      HEAVY_US / 1000
-    } ms of CPU. Times of the light ones, from the moment they were due; the client's timer adds up ` +
-    "to 1 ms. Evenly spaced, so that two heavy ones seldom meet: with as many heavy ones at a time as workers, light " +
-    "ones wait on any server.",
+    `${HEAVY_MS} ms of CPU. Times of the light ones, from the moment they were due; the client's timer adds up to 1 ms. ` +
+    "Evenly spaced, so that two heavy ones seldom meet: with as many heavy ones at a time as workers, light ones wait " +
+    "on any server.",
   needsWrk: true,
   metrics: [P99, P50, P90, MAX, HEAVY],
   goals: RUNTIMES.map((runtime) => ({
@@ -53,7 +51,7 @@ export const MIXED_ROW: Row = {
       rate: RATE_PER_S,
       seconds: secondsOf(settings.seconds),
       light: { target: "/light", body: LIGHT },
-      heavy: { target: `/spin?us=${HEAVY_US}`, body: SPUN },
+      heavy: { target: `/spin?us=${HEAVY_MS * 1000}`, body: SPUN },
       heavyEvery: HEAVY_EVERY,
     };
     const client = startClient("open_loop.ts", load);

@@ -108,10 +108,9 @@ const idleHttp = idleRow({
   id: "idle-http",
   title: "Idle keep-alive connections",
   method:
-    `${
-      IDLE_CONNECTIONS.toLocaleString("en")
-    } connections, each of which has had one answer; growth of resident ` +
-    "memory of the server process, sockets in the kernel not counted.",
+    `${inWords(IDLE_CONNECTIONS)} connections, each of which has had one answer; growth of resident memory ` +
+    `of the server process after ${WARM_UPS} times ${WARM_UP_CONNECTIONS} connections that came and went; sockets in ` +
+    "the kernel are not counted.",
   kind: "http",
   wanted: IDLE_CONNECTIONS,
   contestants: ({ runtimes }) => runtimes.flatMap((runtime) => [cartouche(runtime, 2), ownServer(runtime)]),
@@ -122,11 +121,9 @@ const idleWebSocket = idleRow({
   id: "idle-websocket",
   title: "Idle WebSockets and a broadcast",
   method:
-    `${
-      IDLE_WEBSOCKETS.toLocaleString("en")
-    } WebSockets (fewer where the limit of descriptors is lower), no pings, ` +
-    `no compression; growth of resident memory as above. Broadcast: from the request that asks for it until the client, one ` +
-    `process, has read and compared the last of the frames; median of ${BROADCASTS}.`,
+    `${inWords(IDLE_WEBSOCKETS)} WebSockets (fewer where the limit of descriptors is lower), no pings, no ` +
+    "compression; growth of resident memory as above. Broadcast: from the request that asks for it until the client, " +
+    `one process, has read and compared the last of the frames; median of ${BROADCASTS}.`,
   kind: "websocket",
   wanted: IDLE_WEBSOCKETS,
   contestants: webSocketServers,
@@ -135,6 +132,10 @@ const idleWebSocket = idleRow({
     { of: cartouche(runtime, 2).id, metric: BROADCAST.key, bound: 250 },
   ]),
 });
+
+function inWords(count: number): string {
+  return count.toLocaleString("en");
+}
 
 const ECHO_CONNECTIONS = 64;
 const ECHO_WARM_UP_MS = 1_000;

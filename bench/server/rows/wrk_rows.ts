@@ -30,6 +30,7 @@ interface WrkRow
   load(contestant: Contestant): WrkLoad;
   /** Times the length of a measurement. */
   readonly stretch?: number;
+  /** Of servers with workers: each thread compiles for itself. The others get a second. */
   readonly warmUpSeconds?: number;
   /** Time to start the servers, seconds. */
   readonly startSeconds?: number;
@@ -49,7 +50,7 @@ function wrkRow(row: WrkRow): Row {
     async measure(server, settings) {
       const load = row.load(server.contestant);
       if (row.isPipelined) await checkOrder(server.port);
-      await warmUp(server.port, load, warmUpSeconds);
+      await warmUp(server.port, load, server.contestant.workers === undefined ? 1 : warmUpSeconds);
       // Lets the last requests of the warm-up come to their end.
       await sleep(200);
       const watch = new Watch(server);
@@ -164,16 +165,16 @@ const BLOCKED_CONNECTIONS = 100;
 /** What the rows of blocking handlers have in common. */
 function blocking(
   workers: number,
+  warmUpSeconds: number,
   row: Omit<WrkRow, "method" | "load">,
 ): Row {
-  const limit = Math.min(workers, BLOCKED_CONNECTIONS) * 1000 / BLOCK_MS;
+  const limit = (Math.min(workers, BLOCKED_CONNECTIONS) * 1000 / BLOCK_MS).toLocaleString("en");
   return wrkRow({
     ...row,
     method:
-      `wrk -t2 -c${BLOCKED_CONNECTIONS} after all workers were up and 2 s of warm-up; no server that blocks can do ` +
-      `more than ${
-        limit.toLocaleString("en")
-      } req/s. Servers of one thread wait by a timer, which not every library can.`,
+      `wrk -t2 -c${BLOCKED_CONNECTIONS} after all workers were up and ${warmUpSeconds} s of warm-up (each thread ` +
+      `compiles for itself); no server that blocks can do more than ${limit} req/s. Servers of one thread wait by a ` +
+      "timer, which not every library can.",
     load: ({ workers }) => ({
       threads: 2,
       connections: BLOCKED_CONNECTIONS,
@@ -181,12 +182,12 @@ function blocking(
       request: plainRequest(`/${workers === undefined ? "wait" : "block"}?ms=${BLOCK_MS}`),
       body: ALPHABET,
     }),
-    warmUpSeconds: 2,
+    warmUpSeconds,
     startSeconds: workers / 50,
   });
 }
 
-const blocking100 = blocking(100, {
+const blocking100 = blocking(100, 10, {
   id: "blocking-100",
   title: "Handler blocks 10 ms, 100 workers",
   contestants: ({ runtimes }) => [
@@ -198,9 +199,10 @@ const blocking100 = blocking(100, {
     { of: cartouche("node", 100).id, metric: RATE.key, bound: 8_800 },
     { of: cartouche("deno", 100).id, metric: RATE.key, bound: 8_800 },
   ],
+  repeats: twoThirds,
 });
 
-const blocking20 = blocking(20, {
+const blocking20 = blocking(20, 4, {
   id: "blocking-20",
   title: "Handler blocks 10 ms, 20 workers",
   contestants: ({ runtimes }) => [
@@ -211,7 +213,7 @@ const blocking20 = blocking(20, {
   repeats: twoThirds,
 });
 
-const blockingSynchronous = blocking(100, {
+const blockingSynchronous = blocking(100, 10, {
   id: "blocking-synchronous",
   title: "Handler blocks 10 ms, 100 workers, the option `synchronous`",
   contestants: ({ runtimes }) =>

@@ -35,11 +35,11 @@ export interface Scenario {
   readonly parks?: boolean;
   /** Worker 0 dies at any step. */
   readonly dies?: boolean;
-  /** Worker 0 is given up at any step and goes on. */
-  readonly isGivenUp?: boolean;
+  /** Worker 0 is given up and goes on: at any step from the first request on, or while it has a claim. */
+  readonly givenUp?: "anywhere" | "claiming";
   /** The runtime can stop it then: it dies some steps later. */
   readonly stopsBusyThreads?: boolean;
-  /** Worker 0 is told to leave, at any time after so many handlers have begun. */
+  /** Worker 0 is told to leave when so many handlers have begun; other requests come after that. */
   readonly leavesAfter?: number;
   /** Requests arrive one at a time, each when all handlers before it have begun. */
   readonly oneByOne?: boolean;
@@ -189,19 +189,30 @@ export class ScenarioWorld implements World {
     const [first] = this.#threads;
     const events: string[] = [];
     if (Model.bells.some((bell) => bell.resolved)) events.push("bell");
-    if (this.#io.held === 0) {
+    const isHeldBack = !this.#isTold && this.#begun >= (scenario.leavesAfter ?? Infinity);
+    if (this.#io.held === 0 && !isHeldBack) {
       const most = scenario.oneByOne === true ? Math.min(1, this.#begun + 1 - this.requests.length) : Infinity;
       for (let count = Math.min(this.#toPush, most); count > 0; count--) events.push(`push ${count}`);
     }
     const isGone = first !== undefined && (first.isDead || first.isDone);
     if (isGone && this.#exitsReported === 0) events.push("exit");
-    if (scenario.isGivenUp === true && !this.#isGivenUp && !isGone) events.push("give up");
+    if (scenario.givenUp !== undefined && !this.#isGivenUp && !isGone && this.#canGiveUp()) events.push("give up");
     if (this.#begun >= (scenario.leavesAfter ?? Infinity) && !this.#isTold) events.push("tell");
     if (scenario.sheds === true && !this.#hasShed) events.push("shed");
     if (this.#toSend > 0) events.push("send");
     if (this.#dueNudge) events.push("nudge");
     if (this.#dueTick) events.push("tick");
     return events;
+  }
+
+  #canGiveUp(): boolean {
+    if (this.#scenario.givenUp === "anywhere") return this.requests.length > 0;
+    const { layout } = this.#code;
+    for (let slot = 0; slot < this.#scenario.slots; slot++) {
+      const state = this.#slots[slot * layout.SLOT_WORDS + layout.SLOT_STATE] ?? 0;
+      if (layout.isClaimed(state) && layout.claimSeat(state) === 0) return true;
+    }
+    return false;
   }
 
   *#handle(event: string): Steps {
@@ -240,9 +251,8 @@ export class ScenarioWorld implements World {
   }
 
   get mortal(): number {
-    const { dies, isGivenUp, stopsBusyThreads } = this.#scenario;
-    if (dies === true) return 1;
-    return isGivenUp === true && stopsBusyThreads === true && this.#isGivenUp ? 1 : -1;
+    const { dies, stopsBusyThreads } = this.#scenario;
+    return dies === true || (stopsBusyThreads === true && this.#isGivenUp) ? 1 : -1;
   }
 
   get hasTimers(): boolean {
