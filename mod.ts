@@ -50,7 +50,13 @@ export type { RouteOptions, RouteRecord } from "./src/router/route_options.ts";
 // Files and forms.
 export { files, type FilesHandler, type FilesOptions } from "./src/static/files.ts";
 export { fileResponse, type FileResponseOptions } from "./src/static/file_response.ts";
-export { type SpooledFile, type SpooledForm, spoolForm, spoolFormSync, type SpoolOptions } from "./src/upload/form_spool.ts";
+export {
+  type SpooledFile,
+  type SpooledForm,
+  spoolForm,
+  spoolFormSync,
+  type SpoolOptions,
+} from "./src/upload/form_spool.ts";
 export { removeAbandonedSpools } from "./src/upload/spool_sweep.ts";
 export type { MultipartLimits } from "./src/http/multipart_error.ts";
 

@@ -19,7 +19,8 @@ export const ERROR_CODES = {
   ERR_APP: "The module has no default export with a fetch function.",
   ERR_NEXT: "A middleware called next() a second time.",
   ERR_CLOSE: "A close code or reason is not one that RFC 6455 section 7.4 lets a close frame carry.",
-  ERR_SOCKET: "Something a WebSocket connection cannot do or carry, or that befell it; the message says what.",
+  ERR_SOCKET:
+    "Something a WebSocket connection cannot do or carry, or that befell it; the message says what.",
   ERR_EVENT: "A field of a server-sent event holds what its grammar cannot carry.",
   // The peer's.
   ERR_BODY_TOO_LARGE: "The request body is larger than the limit.",

@@ -20,6 +20,5 @@ export type Middleware = (
 
 /** What a module that is served exports by default: the shape that Bun, Deno, Hono and h3 share. */
 export interface FetchApp {
-  // deno-lint-ignore ban-types
   fetch(request: ServerRequest & Request, ...rest: never[]): unknown;
 }

@@ -209,5 +209,8 @@ export function resolveOptions(options: ServeOptions, cores: number): Settings {
 
 function integer(name: string, value: unknown, min: number, max: number): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new CartoucheError("ERR_OPTION", `${name} is ${String(value)}; it must be a whole number from ${min} to ${max}`);
+  throw new CartoucheError(
+    "ERR_OPTION",
+    `${name} is ${String(value)}; it must be a whole number from ${min} to ${max}`,
+  );
 }

@@ -41,6 +41,8 @@ import { publication, WebSocketHandle, type WebSocketMessage } from "./worker/we
 const MIN_SLOTS = 4096;
 /** Octets for the heads and small bodies of waiting requests. */
 const DATA_BYTES = 8 * 1024 * 1024;
+/** How long a connection that was cut may take to be gone, ms. */
+const CLOSE_MS = 100;
 /** How often a stopping server looks whether it is done, ms. */
 const STOP_POLL_MS = 10;
 
@@ -134,7 +136,8 @@ function workerServer(): Server {
     addr: undefined,
     ready: Promise.resolve(),
     stopped: new Promise(() => undefined),
-    publish: (topic, message, options = {}) => workerPort().publish(publication(topic, message, options), 0, 0),
+    publish: (topic, message, options = {}) =>
+      workerPort().publish(publication(topic, message, options), 0, 0),
     socket: (id) => new WebSocketHandle(workerPort(), id),
     eventStream: (id) => new EventStream(workerPort(), id, ""),
     stats: () => undefined,
@@ -148,7 +151,9 @@ function workerServer(): Server {
 /** The port of this worker; it is there before any handler runs. */
 function workerPort(): SocketPort {
   const port = workerContext()?.port ?? null;
-  if (port === null) throw new CartoucheError("ERR_WORKER", "the app is still being loaded: nothing can be sent yet");
+  if (port === null) {
+    throw new CartoucheError("ERR_WORKER", "the app is still being loaded: nothing can be sent yet");
+  }
   return port;
 }
 
@@ -275,7 +280,8 @@ class RunningServer implements Server {
     await this.#listener?.close();
     for (const connection of [...io.connections]) connection.stop();
     // Sockets that are gone may still have events to tell.
-    const isQuiet = (): boolean => io.connections.every(({ isBusy }) => !isBusy) && !io.sockets.some(({ isBusy }) => isBusy);
+    const isQuiet = (): boolean =>
+      io.connections.every(({ isBusy }) => !isBusy) && !io.sockets.some(({ isBusy }) => isBusy);
     await until(isQuiet, deadline);
     this.#pool.stop();
     await until(() => this.#pool.isEmpty, deadline);
@@ -283,6 +289,8 @@ class RunningServer implements Server {
     await until(() => io.connections.length === 0, Math.min(deadline, performance.now() + 500));
     for (const connection of [...io.connections]) connection.kill();
     this.#pool.kill();
+    // The runtime tells of each close a moment later.
+    await until(() => io.connections.length === 0, performance.now() + CLOSE_MS);
     io.close();
     await this.#logger.close?.();
     this.#resolveStopped();
@@ -321,7 +329,9 @@ function addressUrl(address: BoundAddress): string {
 
 function listenOptions(settings: Settings): ListenOptions {
   const { hostname, port, path, backlog, reusePort } = settings;
-  return path === undefined ? { hostname, port, backlog, reusePort } : { hostname, port, path, backlog, reusePort };
+  return path === undefined
+    ? { hostname, port, backlog, reusePort }
+    : { hostname, port, path, backlog, reusePort };
 }
 
 /** What the routes of the app say about limits; null if they say nothing. */
@@ -344,4 +354,3 @@ async function until(condition: () => boolean, deadline: number): Promise<void> 
     await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
   }
 }
-

@@ -103,7 +103,9 @@ export class BodyFeed {
     }
     let block = this.#block;
     if (block === null || this.#blockUsed + length > block.length) {
-      block = this.#block = new Uint8Array(Math.min(BLOCK_BYTES, Math.max(MIN_BLOCK_BYTES, 2 * this.queuedBytes)));
+      block = this.#block = new Uint8Array(
+        Math.min(BLOCK_BYTES, Math.max(MIN_BLOCK_BYTES, 2 * this.queuedBytes)),
+      );
       block.set(bytes.subarray(start, end));
       this.#blockUsed = length;
       this.#pieces.push(block.subarray(0, length));

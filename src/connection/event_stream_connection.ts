@@ -208,7 +208,9 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
     if (this.#gone || this.#early !== null) return Infinity;
     if (this.#isOver) return this.#movedAt + LINGER_MS;
     const { writeTimeoutMs } = this.#host.settings;
-    const written = this.#waitingSeen === 0 || writeTimeoutMs === 0 ? Infinity : this.#movedAt + writeTimeoutMs;
+    const written = this.#waitingSeen === 0 || writeTimeoutMs === 0
+      ? Infinity
+      : this.#movedAt + writeTimeoutMs;
     const { pingIntervalMs } = this.#settings;
     return Math.min(written, pingIntervalMs === 0 ? Infinity : this.#sentAt + pingIntervalMs);
   }

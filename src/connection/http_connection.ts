@@ -255,7 +255,9 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
     if (this.#isClosing) return Math.max(reader.readSince, wroteAt) + LINGER_MS;
     if (reader.isInBody) return reader.isPaused ? Infinity : after(reader.readSince, settings.bodyTimeoutMs);
     if (reader.isInHead) return after(reader.headSince, settings.headerTimeoutMs);
-    if (this.queue.first === null && reader.isEmpty) return after(reader.readSince, settings.keepAliveTimeoutMs);
+    if (this.queue.first === null && reader.isEmpty) {
+      return after(reader.readSince, settings.keepAliveTimeoutMs);
+    }
     return Infinity;
   }
 

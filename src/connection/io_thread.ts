@@ -13,7 +13,7 @@ import { RingKind } from "../messages/kind.ts";
 import { RequestEncoder, requestMessageLength } from "../messages/request_message.ts";
 import type { Settings } from "../options.ts";
 import type { ChannelConsumer } from "../ring/channel.ts";
-import { ARMED, CLOCK, DOORBELL, dirtyWord, IO_SEAT, SERVICE, type SharedRing } from "../ring/layout.ts";
+import { ARMED, CLOCK, dirtyWord, DOORBELL, IO_SEAT, SERVICE, type SharedRing } from "../ring/layout.ts";
 import { Waker } from "../ring/parking.ts";
 import { Claim, RequestConsumer } from "../ring/request_consumer.ts";
 import { RequestProducer } from "../ring/request_producer.ts";
@@ -257,7 +257,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   // ── the ring ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   hasRoom(): boolean {
-    return this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0 && this.#held.length === 0;
+    return this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0 &&
+      this.#held.length === 0;
   }
 
   dispatch(
@@ -301,7 +302,11 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     return true;
   }
 
-  dispatchBatch(batch: SocketDispatch, length: number, write: (target: Uint8Array, at: number) => void): boolean {
+  dispatchBatch(
+    batch: SocketDispatch,
+    length: number,
+    write: (target: Uint8Array, at: number) => void,
+  ): boolean {
     const at = this.#producer.reserve(length);
     if (at < 0 || this.tickets.free === 0) return false;
     write(this.#producer.data, at);
@@ -459,7 +464,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#held = [];
     let index = 0;
     // hasRoom() is false while others are held, so that nobody overtakes them: look at the ring itself.
-    while (index < held.length && this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0) {
+    while (
+      index < held.length && this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0
+    ) {
       const connection = held[index++] as Holdable;
       connection.retry();
       if (this.#held.at(-1) !== connection) connection.heldSince = 0;

@@ -24,7 +24,8 @@ export interface LocalResponse {
 export function encodeLocalResponse(response: LocalResponse, headOnly: boolean): Uint8Array {
   const phrase = reasonPhrase(response.status);
   const body = `${response.status} ${phrase}: ${response.detail}\n`;
-  let head = `HTTP/1.1 ${response.status} ${phrase}\r\nDate: ${dateField(Math.floor(Date.now() / 1000))}\r\n` +
+  let head =
+    `HTTP/1.1 ${response.status} ${phrase}\r\nDate: ${dateField(Math.floor(Date.now() / 1000))}\r\n` +
     `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${encoder.encode(body).length}\r\n`;
   for (const [name, value] of response.fields ?? []) head += `${name}: ${value}\r\n`;
   if (response.close) head += "Connection: close\r\n";

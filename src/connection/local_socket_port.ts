@@ -27,12 +27,16 @@ export function localSocketPort(host: LocalSocketHost): SocketPort {
     },
     close: (index, generation, code, reason) => sockets.find(index, generation)?.close(code, reason),
     terminate: (index, generation) => sockets.find(index, generation)?.terminate(),
-    subscribe: (index, generation, topic, lastId) => sockets.find(index, generation)?.subscribe(topic, lastId),
+    subscribe: (index, generation, topic, lastId) =>
+      sockets.find(index, generation)?.subscribe(topic, lastId),
     unsubscribe: (index, generation, topic) => sockets.find(index, generation)?.unsubscribe(topic),
     publish(message, exceptIndex, exceptGeneration) {
       const except = exceptGeneration === 0 ? null : sockets.find(exceptIndex, exceptGeneration);
       // Kept for a while, and the caller's array is the caller's.
-      topics.publish({ ...message, payload: message.payload.slice() }, except as (Subscriber & typeof except) | null);
+      topics.publish(
+        { ...message, payload: message.payload.slice() },
+        except as (Subscriber & typeof except) | null,
+      );
     },
   };
 }

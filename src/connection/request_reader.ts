@@ -16,20 +16,9 @@ import { Exchange } from "./exchange.ts";
 import type { ConnectionHost, HttpConnection } from "./http_connection.ts";
 import type { LocalResponse } from "./local_response.ts";
 import { giveParser, headFlags, takeParser } from "./parsers.ts";
+import { Reading } from "./reading.ts";
 import type { ResponseQueue } from "./response_queue.ts";
-
-/** What the next octet belongs to. */
-export const Reading = {
-  Head: 0,
-  /** A body whose length is known. */
-  Length: 1,
-  Chunked: 2,
-  /** A whole request waits for room in the ring. */
-  Held: 3,
-  /** Nothing more is read as a request; octets are thrown away. */
-  Closed: 4,
-} as const;
-export type Reading = typeof Reading[keyof typeof Reading];
+import { UnreadOctets } from "./unread_octets.ts";
 
 /** Octets of an unwanted body that are read to save the connection; beyond, it is closed. */
 const MAX_DISCARD_BYTES = 256 * 1024;
@@ -56,10 +45,8 @@ export class RequestReader {
   #reading: Reading = Reading.Head;
   /** Only while a head or a held request is incomplete. */
   #parser: HeadParser | null = null;
-  /** Octets that arrived and were not consumed: `#rest[#restStart .. #restEnd)`. */
-  #rest: Uint8Array = NOTHING;
-  #restStart = 0;
-  #restEnd = 0;
+  /** Octets that arrived and were not consumed. */
+  readonly #unread = new UnreadOctets();
   /** The request whose body is being read, or is not with its worker yet. */
   #current: Exchange | null = null;
   /** A request that may make this connection something else: what follows it may not be HTTP. */
@@ -97,10 +84,8 @@ export class RequestReader {
   }
   /** Nothing has arrived that was not read. */
   get isEmpty(): boolean {
-    return this.#restStart === this.#restEnd;
+    return this.#unread.isEmpty;
   }
-
-  // ── events ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   onData(bytes: Uint8Array, length: number): void {
     if (this.#reading === Reading.Closed) return;
@@ -127,7 +112,11 @@ export class RequestReader {
         this.refuse({ status: 400, detail: "The request ended inside its header section.", close: true });
       } else if (this.isEmpty) this.#reading = Reading.Closed;
     } else if (this.#current !== null && this.isInBody && this.isEmpty) {
-      this.failBody(BodyFailure.Gone, { status: 400, detail: "The request ended inside its content.", close: true });
+      this.failBody(BodyFailure.Gone, {
+        status: 400,
+        detail: "The request ended inside its content.",
+        close: true,
+      });
     }
   }
 
@@ -162,10 +151,8 @@ export class RequestReader {
 
   /** The connection is gone, or ends: nothing more is read. @returns what was not read yet */
   close(): Uint8Array {
-    const rest = this.#rest.slice(this.#restStart, this.#restEnd);
+    const rest = this.#unread.takeAll();
     this.#reading = Reading.Closed;
-    this.#rest = NOTHING;
-    this.#restStart = this.#restEnd = 0;
     this.#isSpooling = false;
     this.#bodyLeft = 0;
     this.#releaseSpool();
@@ -186,34 +173,19 @@ export class RequestReader {
 
   #keep(bytes: Uint8Array, start: number, end: number): void {
     if (this.#reading === Reading.Closed) return;
-    const length = end - start;
-    const have = this.#restEnd - this.#restStart;
-    if (this.#restEnd + length > this.#rest.length) {
-      const fits = have + length <= this.#rest.length;
-      const target = fits ? this.#rest : new Uint8Array(Math.max(1024, 2 * (have + length)));
-      target.set(this.#rest.subarray(this.#restStart, this.#restEnd), 0);
-      this.#rest = target;
-      this.#restStart = 0;
-      this.#restEnd = have;
-    }
-    this.#rest.set(bytes.subarray(start, end), this.#restEnd);
-    this.#restEnd += length;
+    this.#unread.append(bytes, start, end);
     this.readLater();
   }
 
   #consumeRest(): void {
     if (this.#isProcessing) return;
-    const rest = this.#rest;
-    if (!this.isEmpty || this.#reading === Reading.Held) {
-      const end = this.#restEnd;
-      const used = this.#consume(rest, this.#restStart, end);
+    const unread = this.#unread;
+    if (!unread.isEmpty || this.#reading === Reading.Held) {
+      const { generation } = unread;
+      const used = this.#consume(unread.bytes, unread.start, unread.end);
       // Closed meanwhile.
-      if (this.#rest !== rest) return;
-      this.#restStart = used;
-      if (used === end) {
-        this.#restStart = this.#restEnd = 0;
-        this.#rest = NOTHING;
-      }
+      if (unread.generation !== generation) return;
+      unread.advanceTo(used);
     }
     this.readLater();
     this.#checkEnd();
@@ -321,9 +293,10 @@ export class RequestReader {
       return at;
     }
     this.#parser = null;
+    const { isHead } = parser;
     giveParser(this.#host, parser);
     const { status, reason } = describeParseError(-length);
-    this.refuse({ status, detail: reason, close: true });
+    this.refuse({ status, detail: reason, close: true }, isHead);
     return end;
   }
 
@@ -353,7 +326,7 @@ export class RequestReader {
     if (length > limit) {
       giveParser(host, parser);
       const detail = `The content has ${length} octets; the limit is ${limit}.`;
-      this.refuse({ status: 413, detail, close: true });
+      this.refuse({ status: 413, detail, close: true }, exchange.isHead);
       return end;
     }
     this.#queue.enqueue(exchange);
@@ -401,7 +374,13 @@ export class RequestReader {
   }
 
   /** Keeps a request that found the ring full between `hasRoom` and `dispatch`. */
-  #holdRequest(exchange: Exchange, parser: HeadParser, bytes: Uint8Array, start: number, bodyAt: number): void {
+  #holdRequest(
+    exchange: Exchange,
+    parser: HeadParser,
+    bytes: Uint8Array,
+    start: number,
+    bodyAt: number,
+  ): void {
     this.#current = exchange;
     this.#parser = parser;
     this.#heldHead = bytes.slice(start, bodyAt);
@@ -415,11 +394,11 @@ export class RequestReader {
   }
 
   /** Answers without a worker, behind what is under way, and reads nothing more. */
-  refuse(response: LocalResponse): void {
+  refuse(response: LocalResponse, isHead = false): void {
     this.#host.stats.refused++;
     this.#host.note(this.#connection, `${response.status} ${response.detail}`);
     this.#reading = Reading.Closed;
-    const exchange = new Exchange(this.#host, this.#connection, false, false);
+    const exchange = new Exchange(this.#host, this.#connection, isHead, false);
     this.#queue.enqueue(exchange);
     exchange.answerLocally(response);
   }
@@ -586,7 +565,9 @@ export class RequestReader {
   /** A worker asked for octets of a body. */
   bodyMoved(exchange: Exchange): void {
     this.#queue.continueIfExpected(exchange);
-    if (this.#current === exchange && this.#reading === Reading.Head && (exchange.body?.isHandedOver ?? true)) {
+    if (
+      this.#current === exchange && this.#reading === Reading.Head && (exchange.body?.isHandedOver ?? true)
+    ) {
       this.#current = null;
       this.resume();
     }

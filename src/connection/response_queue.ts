@@ -242,8 +242,9 @@ export class ResponseQueue {
   /** Writes `bytes[start..end)`, which may lie in shared memory. */
   #write(bytes: Uint8Array, start: number, end: number): void {
     if (end === start || this.#isClosed) return;
-    if (this.#outputLength > 0 || (this.#depth > 1 && end - start < OUTPUT_BYTES)) this.#append(bytes, start, end);
-    else this.#send(bytes, start, end);
+    if (this.#outputLength > 0 || (this.#depth > 1 && end - start < OUTPUT_BYTES)) {
+      this.#append(bytes, start, end);
+    } else this.#send(bytes, start, end);
   }
 
   #send(bytes: Uint8Array, start: number, end: number): void {

@@ -9,8 +9,8 @@
  */
 import { InboxKind } from "../messages/kind.ts";
 import {
-  type BatchResult,
   batchLength,
+  type BatchResult,
   eventBit,
   settingsBytes,
   SocketEvent,
@@ -38,7 +38,11 @@ export interface EventsHost {
   readonly maxInlineBytes: number;
   hasRoom(): boolean;
   /** Puts a batch into the ring; false: full. */
-  dispatchBatch(batch: SocketDispatch, length: number, write: (target: Uint8Array, at: number) => void): boolean;
+  dispatchBatch(
+    batch: SocketDispatch,
+    length: number,
+    write: (target: Uint8Array, at: number) => void,
+  ): boolean;
   hold(holdable: Holdable): void;
 }
 

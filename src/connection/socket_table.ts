@@ -8,13 +8,13 @@
  */
 import {
   MAX_SOCKETS,
+  type SharedRing,
   SOCKET_BUFFERED,
   SOCKET_GENERATION,
   SOCKET_KIND,
   SOCKET_LIMIT,
   SOCKET_UNDERWAY,
   SOCKET_WORDS,
-  type SharedRing,
 } from "../ring/layout.ts";
 import type { WorkerLink } from "./tickets.ts";
 
@@ -107,12 +107,15 @@ export class SocketTable {
   /** The `UpgradeKind` of an open socket; 0: it is not open. */
   kindOf(index: number, generation: number): number {
     const at = index * SOCKET_WORDS;
-    return this.#words[at + SOCKET_GENERATION] === generation ? this.#words[at + SOCKET_KIND] ?? 0 : 0;
+    const isOpen = generation !== 0 && this.#words[at + SOCKET_GENERATION] === generation;
+    return isOpen ? this.#words[at + SOCKET_KIND] ?? 0 : 0;
   }
 
   /** Octets that wait for its client. */
   buffered(index: number, generation: number): number {
-    return this.kindOf(index, generation) === 0 ? 0 : this.#words[index * SOCKET_WORDS + SOCKET_BUFFERED] ?? 0;
+    return this.kindOf(index, generation) === 0
+      ? 0
+      : this.#words[index * SOCKET_WORDS + SOCKET_BUFFERED] ?? 0;
   }
 
   /** Octets that a worker had counted as under way have arrived. */

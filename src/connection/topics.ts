@@ -128,7 +128,8 @@ export class Topics {
   publish(message: PublishMessage, except: Subscriber | null): number {
     const topic = this.#historyLength > 0 ? this.#get(message.topic) : this.#topics.get(message.topic);
     if (topic === undefined) return 0;
-    const id = message.id ?? (this.#historyLength > 0 ? `${this.#epoch}.${(++this.#nextId).toString(36)}` : "");
+    const id = message.id ??
+      (this.#historyLength > 0 ? `${this.#epoch}.${(++this.#nextId).toString(36)}` : "");
     const publication = new Publication(message, id);
     if (this.#historyLength > 0) {
       topic.history.push(publication);

@@ -414,11 +414,15 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     if (this.#gone || this.#early !== null) return Infinity;
     if (this.#closeSent) return this.#movedAt + (this.#inputOver ? LINGER_MS : CLOSE_TIMEOUT_MS);
     const { writeTimeoutMs } = this.#host.settings;
-    const written = this.#waitingSeen === 0 || writeTimeoutMs === 0 ? Infinity : this.#movedAt + writeTimeoutMs;
+    const written = this.#waitingSeen === 0 || writeTimeoutMs === 0
+      ? Infinity
+      : this.#movedAt + writeTimeoutMs;
     // What the client sends is not seen while it is not read from.
     if (this.#paused) return Math.min(written, this.#host.now + REST_LOOK_MS);
     const { pingIntervalMs, idleTimeoutMs } = this.#settings;
-    const ping = pingIntervalMs === 0 ? Infinity : Math.max(this.#receivedAt, this.#pingedAt) + pingIntervalMs;
+    const ping = pingIntervalMs === 0
+      ? Infinity
+      : Math.max(this.#receivedAt, this.#pingedAt) + pingIntervalMs;
     const idle = idleTimeoutMs === 0 ? Infinity : this.#activeAt + idleTimeoutMs;
     return Math.min(written, ping, idle);
   }

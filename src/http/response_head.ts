@@ -43,7 +43,6 @@ export interface ResponseHead {
 }
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// deno-lint-ignore no-control-regex
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
 
@@ -81,7 +80,10 @@ export function responseHead(
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
     if (!NAME.test(name) || BAD_VALUE.test(value)) {
-      throw new CartoucheError("ERR_HEADER", `field ${JSON.stringify(name)} has a name or value that HTTP does not allow`);
+      throw new CartoucheError(
+        "ERR_HEADER",
+        `field ${JSON.stringify(name)} has a name or value that HTTP does not allow`,
+      );
     }
     switch (name.length) {
       case 4:
@@ -97,7 +99,9 @@ export function responseHead(
         break;
       case 14:
         if (name.toLowerCase() === "content-length") {
-          if (!DIGITS.test(value)) throw new CartoucheError("ERR_HEADER", `Content-Length is ${JSON.stringify(value)}`);
+          if (!DIGITS.test(value)) {
+            throw new CartoucheError("ERR_HEADER", `Content-Length is ${JSON.stringify(value)}`);
+          }
           given = Number(value);
           continue;
         }

@@ -296,7 +296,9 @@ export function encodeBatchResult(result: BatchResult): Uint8Array {
   const present = (result.data === null ? 0 : 1) | (result.inflateWindow === null ? 0 : 2) |
     (result.deflateWindow === null ? 0 : 4);
   if (present === 0) return NOTHING;
-  const sections = [result.data, result.inflateWindow, result.deflateWindow].filter((section) => section !== null);
+  const sections = [result.data, result.inflateWindow, result.deflateWindow].filter((section) =>
+    section !== null
+  );
   return joinSections([present], sections);
 }
 
@@ -317,7 +319,9 @@ export function encodeSubscribe(topic: string, lastId: string | null): Uint8Arra
 }
 
 /** Decodes a subscription. */
-export function decodeSubscribe(bytes: Uint8Array): { readonly topic: string; readonly lastId: string | null } {
+export function decodeSubscribe(
+  bytes: Uint8Array,
+): { readonly topic: string; readonly lastId: string | null } {
   const reader = new SectionReader(bytes, 0);
   const hasId = reader.word() === 1;
   const topic = reader.text();
@@ -340,7 +344,12 @@ export interface PublishMessage {
 export function encodePublish(message: PublishMessage): Uint8Array {
   const { topic, event, id, isText, payload } = message;
   const flags = (isText ? 1 : 0) | (id === null ? 0 : 2);
-  return joinSections([flags], [encoder.encode(topic), encoder.encode(event), encoder.encode(id ?? ""), payload]);
+  return joinSections([flags], [
+    encoder.encode(topic),
+    encoder.encode(event),
+    encoder.encode(id ?? ""),
+    payload,
+  ]);
 }
 
 /** Decodes a publish; the payload is a private copy. */

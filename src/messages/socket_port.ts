@@ -35,12 +35,16 @@ export function socketId(index: number, generation: number): number {
   return generation * MAX_SOCKETS + index;
 }
 
-/** The index of an id. */
+/** The index of an id; of a number that is none, 0. */
 export function socketIndex(id: number): number {
-  return id % MAX_SOCKETS;
+  return isId(id) ? id % MAX_SOCKETS : 0;
 }
 
-/** The generation of an id. */
+/** The generation of an id; of a number that is none, 0, which no socket has. */
 export function socketGeneration(id: number): number {
-  return Math.floor(id / MAX_SOCKETS);
+  return isId(id) ? Math.floor(id / MAX_SOCKETS) : 0;
+}
+
+function isId(id: number): boolean {
+  return Number.isSafeInteger(id) && id > 0;
 }

@@ -244,7 +244,10 @@ export class Pool {
     const wasStarting = worker.state === WorkerState.Starting;
     if (worker.state !== WorkerState.Dead) {
       if (wasStarting && this.#startup !== null) {
-        this.#failedToLoad(worker, new CartoucheError("ERR_WORKER", "a worker ended while it loaded the app"));
+        this.#failedToLoad(
+          worker,
+          new CartoucheError("ERR_WORKER", "a worker ended while it loaded the app"),
+        );
       } else if (worker.state === WorkerState.Leaving) {
         this.#bury(worker);
       } else {
@@ -266,8 +269,9 @@ export class Pool {
     if (wasStarting) this.#backOff();
     if (this.#startup !== null && !this.#stopping) {
       // Those that came up first are still being waited for.
-      if (++this.#failures > MAX_STARTUP_DEATHS) this.abortStart(new CartoucheError("ERR_WORKER", STARTUP_DEATHS));
-      else this.#spawn();
+      if (++this.#failures > MAX_STARTUP_DEATHS) {
+        this.abortStart(new CartoucheError("ERR_WORKER", STARTUP_DEATHS));
+      } else this.#spawn();
     } else if (!this.#stopping) this.#refill();
   }
 

@@ -87,7 +87,9 @@ export class RequestConsumer {
   peekTicket(): number {
     const head = Atomics.load(this.#control, HEAD);
     const slot = (head & this.#mask) * SLOT_WORDS;
-    return Atomics.load(this.#slots, slot + SLOT_STATE) === readyState(head) ? this.#slots[slot + SLOT_TICKET] ?? 0 : 0;
+    return Atomics.load(this.#slots, slot + SLOT_STATE) === readyState(head)
+      ? this.#slots[slot + SLOT_TICKET] ?? 0
+      : 0;
   }
 
   /** Claims the oldest request. After `Dead` the thread must take nothing more and leave. */

@@ -18,13 +18,19 @@ import {
 } from "../http/content_coding.ts";
 import { createCompressor, type StreamCompressor } from "../http/content_coding_stream.ts";
 import { encodeHead, Framing, hasNoContent, type RequestFacts, responseHead } from "../http/response_head.ts";
-import { MAX_RECORD_BYTES, ResponseFlag, RESPONSE_WINDOW_BYTES } from "../messages/kind.ts";
+import { MAX_RECORD_BYTES, RESPONSE_WINDOW_BYTES, ResponseFlag } from "../messages/kind.ts";
 import { RequestFlag } from "../messages/request_message.ts";
 import type { Call } from "./call.ts";
 import { fastBody, fastHeaders } from "./fast_response.ts";
 import type { EventStream } from "./event_stream.ts";
 import type { FieldLine } from "../websocket/handshake.ts";
-import { type EventStreamOptions, openEventStream, type UpgradeHost, upgradeWebSocket, type WebSocketOptions } from "./upgrade.ts";
+import {
+  type EventStreamOptions,
+  openEventStream,
+  type UpgradeHost,
+  upgradeWebSocket,
+  type WebSocketOptions,
+} from "./upgrade.ts";
 import type { WebSocketHandle } from "./web_socket.ts";
 import { callOfRequest, type Responder, type ResponseWriter, type ServerRequest } from "./request.ts";
 
@@ -80,7 +86,12 @@ export class Answerer implements Responder {
     }
   }
 
-  respond(request: ServerRequest, status: number, headers: HeadersInit | undefined, body: string | Uint8Array | null): void {
+  respond(
+    request: ServerRequest,
+    status: number,
+    headers: HeadersInit | undefined,
+    body: string | Uint8Array | null,
+  ): void {
     const fields = fieldsOf(headers);
     if (typeof body === "string" && !hasField(fields, "content-type")) {
       fields.push("content-type", "text/plain; charset=utf-8");
@@ -98,18 +109,28 @@ export class Answerer implements Responder {
 
   upgrade(request: ServerRequest, options: WebSocketOptions, key: string): WebSocketHandle | null {
     const call = callOfRequest(request);
-    if (call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    if (call.responded) {
+      throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    }
     return upgradeWebSocket(this.#host.upgrades, request, call, options, key);
   }
 
   eventStream(request: ServerRequest, options: EventStreamOptions): EventStream | null {
     const call = callOfRequest(request);
-    if (call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    if (call.responded) {
+      throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    }
     return openEventStream(this.#host.upgrades, request, call, options);
   }
 
   /** Answers a handshake that went wrong. */
-  refuse(request: ServerRequest, call: Call, status: number, fields: readonly FieldLine[], detail: string): void {
+  refuse(
+    request: ServerRequest,
+    call: Call,
+    status: number,
+    fields: readonly FieldLine[],
+    detail: string,
+  ): void {
     const list = [...TEXT_FIELDS, ...fields.flatMap(([name, value]) => [name.toLowerCase(), value])];
     this.#whole(request, call, status, "", list, `${status} ${detail}\n`);
   }
@@ -180,7 +201,9 @@ export class Answerer implements Responder {
     let body = status === 205 ? null : content;
     let list = fields;
     const size = body === null ? 0 : body.length;
-    if (body !== null && size > COMPRESSION_THRESHOLD_BYTES && this.#host.compress && mayCode(status, fields)) {
+    if (
+      body !== null && size > COMPRESSION_THRESHOLD_BYTES && this.#host.compress && mayCode(status, fields)
+    ) {
       const accept = request.header("accept-encoding");
       if (typeof body === "string" && size > RESPONSE_WINDOW_BYTES && negotiate(accept) === "identity") {
         list = codedFields(fields, "identity");
@@ -372,7 +395,10 @@ class Sink {
     const content = piece.subarray(at, at + length);
     if (this.#left >= 0) {
       if (length > this.#left) {
-        throw new CartoucheError("ERR_RESULT", `the content is longer than its Content-Length by ${length - this.#left} octets or more`);
+        throw new CartoucheError(
+          "ERR_RESULT",
+          `the content is longer than its Content-Length by ${length - this.#left} octets or more`,
+        );
       }
       this.#left -= length;
     }
@@ -390,7 +416,10 @@ class Sink {
     if (this.#left > 0 && this.#framing === Framing.Length) {
       this.#call.send(NOTHING, ResponseFlag.Cut | ResponseFlag.Final);
       if (!this.isAborted) {
-        throw new CartoucheError("ERR_RESULT", `the content is shorter than its Content-Length by ${this.#left} octets`);
+        throw new CartoucheError(
+          "ERR_RESULT",
+          `the content is shorter than its Content-Length by ${this.#left} octets`,
+        );
       }
       return;
     }
@@ -427,7 +456,9 @@ class Writer implements ResponseWriter {
 
 /** A handler's answer is final: a 1xx in its place would leave the client waiting (RFC 9110 section 15.2). */
 function checkFinal(status: number): void {
-  if (status < 200) throw new CartoucheError("ERR_RESULT", `status ${status} is not that of a final response`);
+  if (status < 200) {
+    throw new CartoucheError("ERR_RESULT", `status ${status} is not that of a final response`);
+  }
 }
 
 /** Reads a stream piece by piece; null at its end. A piece is good until the next one is asked for. */
@@ -535,4 +566,3 @@ function describe(value: unknown): string {
   const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
   return typeof name === "string" && name !== "" ? `an object of class ${name}` : "an object";
 }
-

@@ -6,9 +6,15 @@
  * after it.
  */
 import { CartoucheError } from "../errors.ts";
-import { AbortReason, BODY_WINDOW_BYTES, OutboxKind, RESPONSE_WINDOW_BYTES, ResponseFlag } from "../messages/kind.ts";
+import {
+  AbortReason,
+  BODY_WINDOW_BYTES,
+  OutboxKind,
+  RESPONSE_WINDOW_BYTES,
+  ResponseFlag,
+} from "../messages/kind.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
-import { type BodySource, BodyReader } from "./body_reader.ts";
+import { BodyReader, type BodySource } from "./body_reader.ts";
 import type { Job } from "./job.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -44,7 +50,13 @@ export class Call implements BodySource, Job {
   readonly #waiter: InboxWaiter;
   readonly #onDone: (call: Call) => void;
 
-  constructor(ticket: number, view: RequestView, outbox: Outbox, waiter: InboxWaiter, onDone: (call: Call) => void) {
+  constructor(
+    ticket: number,
+    view: RequestView,
+    outbox: Outbox,
+    waiter: InboxWaiter,
+    onDone: (call: Call) => void,
+  ) {
     this.ticket = ticket;
     this.view = view;
     this.#outbox = outbox;
@@ -92,7 +104,9 @@ export class Call implements BodySource, Job {
   sendAscii(text: string, flags: number): boolean {
     if (this.done) return true;
     const ends = this.#endsWith(flags);
-    if (!this.#outbox.responseAscii(this.ticket, text, ends ? flags | ResponseFlag.Done : flags)) return false;
+    if (!this.#outbox.responseAscii(this.ticket, text, ends ? flags | ResponseFlag.Done : flags)) {
+      return false;
+    }
     if ((flags & ResponseFlag.Final) !== 0) this.complete = true;
     if (ends) this.#finish();
     return true;
@@ -188,6 +202,8 @@ const NOTHING = new Uint8Array(0);
 
 /** The error that a handler sees when its request was given up. */
 export function abortError(reason: number): CartoucheError {
-  if (reason === AbortReason.Deadline) return new CartoucheError("ERR_DEADLINE", "the handler overran its deadline");
+  if (reason === AbortReason.Deadline) {
+    return new CartoucheError("ERR_DEADLINE", "the handler overran its deadline");
+  }
   return new CartoucheError("ERR_CLIENT_GONE", "the client is gone");
 }

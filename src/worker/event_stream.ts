@@ -56,7 +56,7 @@ export class EventStream {
 
   /** Ends the stream, behind what was sent before. A browser's EventSource comes back after its reconnection time. */
   close(): void {
-    this.#port.close(this.#index, this.#generation, 0, "");
+    if (!this.closed) this.#port.close(this.#index, this.#generation, 0, "");
   }
 
   /**

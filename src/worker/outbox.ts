@@ -7,7 +7,14 @@
  */
 import { MAX_RECORD_BYTES, OutboxKind, ResponseFlag, SendFlag } from "../messages/kind.ts";
 import { ChannelProducer } from "../ring/channel.ts";
-import { type ChannelBuffers, SEAT_STARVED, SEAT_STOP, seatCell, SERVICE, type SharedRing } from "../ring/layout.ts";
+import {
+  type ChannelBuffers,
+  SEAT_STARVED,
+  SEAT_STOP,
+  seatCell,
+  SERVICE,
+  type SharedRing,
+} from "../ring/layout.ts";
 import { Doorbell } from "../ring/parking.ts";
 
 /** Answers of fast handlers that may gather before the bell is rung. */
@@ -38,7 +45,14 @@ export class Outbox {
   response(ticket: number, bytes: Uint8Array, flags: number): void {
     let at = 0;
     while (bytes.length - at > MAX_RECORD_BYTES) {
-      this.#record(OutboxKind.Response, ticket, bytes, at, at + MAX_RECORD_BYTES, flags & ResponseFlag.Interim);
+      this.#record(
+        OutboxKind.Response,
+        ticket,
+        bytes,
+        at,
+        at + MAX_RECORD_BYTES,
+        flags & ResponseFlag.Interim,
+      );
       at += MAX_RECORD_BYTES;
     }
     this.#record(OutboxKind.Response, ticket, bytes, at, bytes.length, flags);
@@ -115,7 +129,9 @@ export class Outbox {
     const length = end - start;
     const at = this.#reserve(length);
     const producer = this.#producer;
-    if (length > 0) producer.bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+    if (length > 0) {
+      producer.bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+    }
     producer.commit(kind, ticket, connection, length, a, b);
     this.#published();
   }

@@ -31,7 +31,12 @@ export interface ResponseWriter {
 
 /** What answering needs; set by the thread, so that this file knows nothing of encoders. */
 export interface Responder {
-  respond(request: ServerRequest, status: number, fields: HeadersInit | undefined, body: string | Uint8Array | null): void;
+  respond(
+    request: ServerRequest,
+    status: number,
+    fields: HeadersInit | undefined,
+    body: string | Uint8Array | null,
+  ): void;
   open(request: ServerRequest, status: number, fields: HeadersInit | undefined): ResponseWriter;
   interim(request: ServerRequest, status: number, fields: HeadersInit | undefined): void;
   upgrade(request: ServerRequest, options: WebSocketOptions, key: string): WebSocketHandle | null;
@@ -295,7 +300,9 @@ export class ServerRequest<Params extends object = Record<string, string>> {
    * @throws CartoucheError `ERR_ALREADY_RESPONDED`, `ERR_HEADER`
    */
   respond(status = 200, headers?: HeadersInit, body: string | Uint8Array | null = null): void {
-    if (this.#call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    if (this.#call.responded) {
+      throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    }
     this.#responder.respond(this as unknown as ServerRequest, status, headers, body);
   }
 
@@ -322,16 +329,25 @@ export class ServerRequest<Params extends object = Record<string, string>> {
    * @throws CartoucheError `ERR_ALREADY_RESPONDED`, `ERR_RESULT` for another status
    */
   sendInterim(status: number, headers?: HeadersInit): void {
-    if (this.#call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
-    if (!Number.isInteger(status) || status < 102 || status > 199) {
-      throw new CartoucheError("ERR_RESULT", `an interim response has a status from 102 to 199: it is ${status}`);
+    if (this.#call.responded) {
+      throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
     }
-    if (this.httpVersion === "1.1") this.#responder.interim(this as unknown as ServerRequest, status, headers);
+    if (!Number.isInteger(status) || status < 102 || status > 199) {
+      throw new CartoucheError(
+        "ERR_RESULT",
+        `an interim response has a status from 102 to 199: it is ${status}`,
+      );
+    }
+    if (this.httpVersion === "1.1") {
+      this.#responder.interim(this as unknown as ServerRequest, status, headers);
+    }
   }
 
   /** Begins a response that is written piece by piece. @throws CartoucheError `ERR_ALREADY_RESPONDED` */
   stream(status = 200, headers?: HeadersInit): ResponseWriter {
-    if (this.#call.responded) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    if (this.#call.responded) {
+      throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
+    }
     return this.#responder.open(this as unknown as ServerRequest, status, headers);
   }
 
@@ -408,7 +424,11 @@ export function callOfRequest(request: ServerRequest<object>): Call {
 }
 
 /** Makes a request a WebSocket whose events go to certain handlers; for the router. */
-export function upgradeWith(request: ServerRequest, options: WebSocketOptions, key: string): WebSocketHandle | null {
+export function upgradeWith(
+  request: ServerRequest,
+  options: WebSocketOptions,
+  key: string,
+): WebSocketHandle | null {
   return responderOf(request).upgrade(request, options, key);
 }
 
@@ -421,7 +441,10 @@ export function installRequest(): () => void {
   const previous = globalThis.Request;
   class WorkerRequest extends NativeRequest {
     constructor(input: RequestInfo | URL, init?: RequestInit) {
-      super((input as unknown) instanceof ServerRequest ? (input as unknown as ServerRequest).toRequest() : input, init);
+      super(
+        (input as unknown) instanceof ServerRequest ? (input as unknown as ServerRequest).toRequest() : input,
+        init,
+      );
     }
     static override [Symbol.hasInstance](value: unknown): boolean {
       return value instanceof NativeRequest;

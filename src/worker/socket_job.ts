@@ -8,9 +8,15 @@
  */
 import { CartoucheError } from "../errors.ts";
 import { OutboxKind } from "../messages/kind.ts";
-import { encodeBatchResult, readBatch, type SocketBatch, SocketEvent, type SocketEventRecord } from "../messages/socket_message.ts";
+import {
+  encodeBatchResult,
+  readBatch,
+  type SocketBatch,
+  SocketEvent,
+  type SocketEventRecord,
+} from "../messages/socket_message.ts";
 import { CLOSE_CODE, closeForFault } from "../websocket/close_code.ts";
-import { inflateMessage, EMPTY_WINDOW, slideWindow } from "../websocket/permessage_deflate.ts";
+import { EMPTY_WINDOW, inflateMessage, slideWindow } from "../websocket/permessage_deflate.ts";
 import { advanceUtf8, UTF8_COMPLETE } from "../websocket/utf8.ts";
 import { BodyReader, type BodySource } from "./body_reader.ts";
 import type { Job } from "./job.ts";
@@ -57,7 +63,13 @@ export class SocketJob implements Job, BodySource {
     this.#batch = batch;
     this.#inflateWindow = batch.inflateWindow;
     this.#state = new SocketState(batch.settings, batch.data, batch.deflateWindow);
-    this.#socket = new ServerWebSocket(host.port, batch.index, batch.generation, batch.remoteAddress, this.#state);
+    this.#socket = new ServerWebSocket(
+      host.port,
+      batch.index,
+      batch.generation,
+      batch.remoteAddress,
+      this.#state,
+    );
     this.#handlers = host.handlersOf(batch.settings.key) ?? {};
     this.body = batch.isStreamed ? new BodyReader(null, this) : null;
   }
@@ -87,7 +99,9 @@ export class SocketJob implements Job, BodySource {
     const { events } = this.#batch;
     for (let i = start; i < events.length; i++) {
       const result = this.#guarded(events[i] as SocketEventRecord);
-      if (result !== undefined) return result.then(() => this.#mayGoOn(i + 1) ? this.#from(i + 1) : undefined);
+      if (result !== undefined) {
+        return result.then(() => this.#mayGoOn(i + 1) ? this.#from(i + 1) : undefined);
+      }
       if (!this.#mayGoOn(i + 1)) return undefined;
     }
     this.#end();
@@ -178,7 +192,11 @@ export class SocketJob implements Job, BodySource {
     const { settings } = this.#batch;
     const { deflate } = settings;
     const keeps = deflate !== null && !deflate.clientNoContextTakeover;
-    const plain = inflateMessage(payload, keeps ? this.#inflateWindow : EMPTY_WINDOW, settings.maxMessageBytes);
+    const plain = inflateMessage(
+      payload,
+      keeps ? this.#inflateWindow : EMPTY_WINDOW,
+      settings.maxMessageBytes,
+    );
     const fault = typeof plain === "string"
       ? plain
       : isText && advanceUtf8(UTF8_COMPLETE, plain, 0, plain.length) !== UTF8_COMPLETE

@@ -10,13 +10,13 @@ import { MAX_RECORD_BYTES, OutboxKind, SendFlag } from "../messages/kind.ts";
 import { encodePublish, encodeSubscribe, type PublishMessage } from "../messages/socket_message.ts";
 import type { SendStatus, SocketPort } from "../messages/socket_port.ts";
 import {
+  type SharedRing,
   SOCKET_BUFFERED,
   SOCKET_GENERATION,
   SOCKET_KIND,
   SOCKET_LIMIT,
   SOCKET_UNDERWAY,
   SOCKET_WORDS,
-  type SharedRing,
 } from "../ring/layout.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -101,4 +101,3 @@ export class WorkerSocketPort implements SocketPort {
     this.#outbox.about(OutboxKind.Publish, 0, exceptIndex, exceptGeneration, encodePublish(message), 0);
   }
 }
-

@@ -15,7 +15,7 @@ import type { RouteRecord } from "../router/route_options.ts";
 import { installFastResponse } from "./fast_response.ts";
 import { loadApp } from "./handler_module.ts";
 import { installRequest } from "./request.ts";
-import { WorkerThread, type WorkerSetup } from "./thread.ts";
+import { type WorkerSetup, WorkerThread } from "./thread.ts";
 import { setWorkerContext } from "./context.ts";
 
 /** What the pool hands to a new thread. */
@@ -30,7 +30,13 @@ export interface WorkerData extends WorkerSetup {
 export type WorkerReport =
   | { readonly type: "ready"; readonly routes: readonly RouteRecord[] }
   | { readonly type: "stop" }
-  | { readonly type: "failed"; readonly name: string; readonly message: string; readonly stack: string; readonly code: string };
+  | {
+    readonly type: "failed";
+    readonly name: string;
+    readonly message: string;
+    readonly stack: string;
+    readonly code: string;
+  };
 
 /** Whether this is the data of one of our threads. */
 export function isWorkerData(data: unknown): data is WorkerData {

@@ -207,7 +207,8 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     // Who leaves takes no more requests: a wake-up for one would be lost on it, again and again.
     if (this.#stopping) this.#parking.announcePrivately();
     else this.#parking.announce();
-    const hasWork = (!isPolite && !this.#stopping && this.#consumer.hasWork()) || this.#inbox.hasWork() || this.#isDead();
+    const hasWork = (!isPolite && !this.#stopping && this.#consumer.hasWork()) || this.#inbox.hasWork() ||
+      this.#isDead();
     if (hasWork) {
       this.#parking.cancel();
       return;
@@ -400,13 +401,19 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
           call?.credit(inbox.a);
           break;
         case InboxKind.SocketEvents: {
-          const job = this.#startBatch(inbox.ticket, inbox.bytes.slice(inbox.offset, inbox.offset + inbox.length), 0);
+          const job = this.#startBatch(
+            inbox.ticket,
+            inbox.bytes.slice(inbox.offset, inbox.offset + inbox.length),
+            0,
+          );
           if (job !== null) this.#announceTaken(job);
           break;
         }
         case InboxKind.SocketOpened:
           // One that was given up meanwhile waits for nothing.
-          if (call !== undefined) this.#opened.set(inbox.ticket, { index: inbox.connection, generation: inbox.a });
+          if (call !== undefined) {
+            this.#opened.set(inbox.ticket, { index: inbox.connection, generation: inbox.a });
+          }
           break;
         case InboxKind.StreamClosed:
           this.#streamClosed(socketId(inbox.connection, inbox.a));
@@ -445,7 +452,10 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     return socketHandlers(key);
   }
 
-  requestSocket(call: Call, message: Uint8Array): { readonly index: number; readonly generation: number } | null {
+  requestSocket(
+    call: Call,
+    message: Uint8Array,
+  ): { readonly index: number; readonly generation: number } | null {
     this.#opened.delete(call.ticket);
     call.becomeSocket(message);
     // The I/O thread answers within one turn of its loop.
@@ -475,7 +485,13 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     }
   }
 
-  refuse(request: ServerRequest, call: Call, status: number, fields: readonly FieldLine[], detail: string): void {
+  refuse(
+    request: ServerRequest,
+    call: Call,
+    status: number,
+    fields: readonly FieldLine[],
+    detail: string,
+  ): void {
     this.#answerer.refuse(request, call, status, fields, detail);
   }
 

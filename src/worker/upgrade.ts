@@ -9,8 +9,18 @@ import { CartoucheError } from "../errors.ts";
 import { encodeHead, responseHead } from "../http/response_head.ts";
 import type { DeflateParameters, SocketSettings } from "../messages/socket_message.ts";
 import { encodeUpgrade, eventBit, SocketEvent, UpgradeKind } from "../messages/socket_message.ts";
-import { DEFAULT_DEFLATE_OPTIONS, type DeflateAgreement, type DeflateOptions } from "../websocket/extension.ts";
-import { acceptUpgrade, encodeUpgradeHead, type FieldLine, readUpgrade, selectProtocol } from "../websocket/handshake.ts";
+import {
+  DEFAULT_DEFLATE_OPTIONS,
+  type DeflateAgreement,
+  type DeflateOptions,
+} from "../websocket/extension.ts";
+import {
+  acceptUpgrade,
+  encodeUpgradeHead,
+  type FieldLine,
+  readUpgrade,
+  selectProtocol,
+} from "../websocket/handshake.ts";
 import type { Call } from "./call.ts";
 import { EventStream } from "./event_stream.ts";
 import type { ServerRequest } from "./request.ts";
@@ -69,10 +79,19 @@ export interface UpgradeHost {
   readonly port: SocketPort;
   handlersOf(key: string): WebSocketHandlers | undefined;
   /** Sends the upgrade and waits for the I/O thread to name the socket; null: the client is gone. */
-  requestSocket(call: Call, message: Uint8Array): { readonly index: number; readonly generation: number } | null;
+  requestSocket(
+    call: Call,
+    message: Uint8Array,
+  ): { readonly index: number; readonly generation: number } | null;
   /** Calls back when the client of a stream is gone. */
   watchStream(stream: EventStream): void;
-  refuse(request: ServerRequest, call: Call, status: number, fields: readonly FieldLine[], detail: string): void;
+  refuse(
+    request: ServerRequest,
+    call: Call,
+    status: number,
+    fields: readonly FieldLine[],
+    detail: string,
+  ): void;
   date(): string;
 }
 
@@ -91,7 +110,9 @@ export function upgradeWebSocket(
 ): WebSocketHandle | null {
   const raw = request.rawHeaders;
   const fields: FieldLine[] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) fields.push([(raw[i] as string).toLowerCase(), raw[i + 1] as string]);
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    fields.push([(raw[i] as string).toLowerCase(), raw[i + 1] as string]);
+  }
   const minorVersion = request.httpVersion === "1.1" ? 1 : 0;
   const offer = readUpgrade({ method: request.method, minorVersion, fields }, { origins: options.origins });
   if (offer.status !== 101) {
@@ -142,7 +163,14 @@ export function openEventStream(
   options: EventStreamOptions,
 ): EventStream | null {
   const isHttp11 = request.httpVersion === "1.1";
-  const fields = ["content-type", "text/event-stream", "cache-control", "no-cache", "x-accel-buffering", "no"];
+  const fields = [
+    "content-type",
+    "text/event-stream",
+    "cache-control",
+    "no-cache",
+    "x-accel-buffering",
+    "no",
+  ];
   new Headers(options.headers).forEach((value, name) => {
     const at = fields.indexOf(name);
     // Its length is not known, whatever the handler says.
@@ -190,7 +218,10 @@ export function openEventStream(
 /** Checks an option. */
 function whole(name: string, value: number, min: number): number {
   if (Number.isInteger(value) && value >= min && value <= MAX_OPTION) return value;
-  throw new CartoucheError("ERR_OPTION", `${name} is ${value}; it must be a whole number from ${min} to ${MAX_OPTION}`);
+  throw new CartoucheError(
+    "ERR_OPTION",
+    `${name} is ${value}; it must be a whole number from ${min} to ${MAX_OPTION}`,
+  );
 }
 
 /** Which events somebody listens to; others are never sent to a worker. */
@@ -214,5 +245,12 @@ function parametersOf(
   if (agreement === undefined || options === undefined) return null;
   const { serverNoContextTakeover, clientNoContextTakeover, serverWindowBits, clientWindowBits } = agreement;
   const { thresholdBytes, level } = options;
-  return { serverNoContextTakeover, clientNoContextTakeover, serverWindowBits, clientWindowBits, thresholdBytes, level };
+  return {
+    serverNoContextTakeover,
+    clientNoContextTakeover,
+    serverWindowBits,
+    clientWindowBits,
+    thresholdBytes,
+    level,
+  };
 }

@@ -103,6 +103,7 @@ export class WebSocketHandle {
    */
   close(code = 1000, reason = ""): void {
     encodeClosePayload(code, reason);
+    if (!this.isOpen) return;
     this.#isClosing = true;
     this.port.close(this.index, this.generation, code, reason);
   }
@@ -122,7 +123,11 @@ export class WebSocketHandle {
   }
 
   /** Publishes to all subscribers of a topic but this one. */
-  publish(topic: string, message: WebSocketMessage, options: { readonly id?: string; readonly event?: string } = {}): void {
+  publish(
+    topic: string,
+    message: WebSocketMessage,
+    options: { readonly id?: string; readonly event?: string } = {},
+  ): void {
     this.port.publish(publication(topic, message, options), this.index, this.generation);
   }
 
@@ -144,10 +149,16 @@ export function publication(
   // Checked here, where the mistake is: the I/O thread has nobody to tell.
   for (const [name, value] of [["topic", topic], ["event", event], ["id", id ?? ""]] as const) {
     if (typeof value !== "string") {
-      throw new CartoucheError("ERR_EVENT", `The ${name} of a publish must be text: it is a ${typeof value}.`);
+      throw new CartoucheError(
+        "ERR_EVENT",
+        `The ${name} of a publish must be text: it is a ${typeof value}.`,
+      );
     }
     if (name !== "topic" && /[\r\n\0]/.test(value)) {
-      throw new CartoucheError("ERR_EVENT", `The ${name} must have no CR, LF or NUL: it is ${JSON.stringify(value)}.`);
+      throw new CartoucheError(
+        "ERR_EVENT",
+        `The ${name} must have no CR, LF or NUL: it is ${JSON.stringify(value)}.`,
+      );
     }
   }
   return { topic, isText: typeof message === "string", event, id: id ?? null, payload: bytesOf(message) };
@@ -186,7 +197,9 @@ export class SocketState {
   changedData(): Uint8Array | null {
     if (!this.#isRead) return null;
     const bytes = encodeData(this.#data);
-    if (bytes.length === this.#bytes.length && bytes.every((octet, at) => octet === this.#bytes[at])) return null;
+    if (bytes.length === this.#bytes.length && bytes.every((octet, at) => octet === this.#bytes[at])) {
+      return null;
+    }
     this.#bytes = bytes;
     return bytes;
   }
@@ -217,7 +230,13 @@ export class ServerWebSocket<Data = unknown> extends WebSocketHandle {
   readonly #state: SocketState;
 
   /** Made by the worker. */
-  constructor(port: SocketPort, index: number, generation: number, remoteAddress: string, state: SocketState) {
+  constructor(
+    port: SocketPort,
+    index: number,
+    generation: number,
+    remoteAddress: string,
+    state: SocketState,
+  ) {
     super(port, socketId(index, generation));
     this.remoteAddress = remoteAddress;
     this.#state = state;
@@ -245,7 +264,8 @@ export class ServerWebSocket<Data = unknown> extends WebSocketHandle {
     const payload = bytesOf(message);
     const opcode = typeof message === "string" ? OPCODE.text : OPCODE.binary;
     const deflate = settings.deflate;
-    const isWorth = deflate !== null && options.compress !== false && payload.length >= deflate.thresholdBytes;
+    const isWorth = deflate !== null && options.compress !== false &&
+      payload.length >= deflate.thresholdBytes;
     if (!isWorth) return this.sendFrame(opcode, payload, false);
     if (deflate.serverNoContextTakeover) {
       const compressed = deflateMessage(payload, EMPTY_WINDOW, deflate.serverWindowBits, deflate.level);
@@ -266,7 +286,9 @@ const EMPTY = new Uint8Array(0);
 function bytesOf(message: WebSocketMessage): Uint8Array {
   if (typeof message === "string") return encoder.encode(message);
   if (message instanceof Uint8Array) return message;
-  if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  if (ArrayBuffer.isView(message)) {
+    return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  }
   if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
   throw new CartoucheError("ERR_SOCKET", `a message is a string or bytes; it is ${typeof message}`);
 }
@@ -274,7 +296,10 @@ function bytesOf(message: WebSocketMessage): Uint8Array {
 function controlPayload(message: WebSocketMessage): Uint8Array {
   const bytes = bytesOf(message);
   if (bytes.length > 125) {
-    throw new CartoucheError("ERR_SOCKET", `a ping or pong carries at most 125 octets: it has ${bytes.length}`);
+    throw new CartoucheError(
+      "ERR_SOCKET",
+      `a ping or pong carries at most 125 octets: it has ${bytes.length}`,
+    );
   }
   return bytes;
 }

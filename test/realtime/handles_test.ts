@@ -36,15 +36,15 @@ test("Every kind of bytes is sent as what it holds, and nothing else is taken fo
     const client = await app.open();
     const handle = app.local.server.socket(Number(await client.ask("id")));
     const bytes = Uint8Array.from({ length: 16 }, (_, i) => i);
-    const shared = new SharedArrayBuffer(16);
-    new Uint8Array(shared).set(bytes);
+    const block = new SharedArrayBuffer(16);
+    new Uint8Array(block).set(bytes);
     const inside = new Uint8Array(32);
     inside.set(bytes, 8);
     for (
       const message of [
         bytes,
         bytes.buffer,
-        shared,
+        block,
         new Uint16Array(bytes.buffer),
         new DataView(inside.buffer, 8, 16),
         inside.subarray(8, 24),

@@ -67,11 +67,11 @@ const FAILURES: readonly Failure[] = [
     source: `${SERVE}${APP}if (!isMainThread) await import("./does_not_exist.mjs");\n${START}`,
     says: "",
   },
-  { what: "has no default export", source: `${SERVE}${START}`, says: "has no default export with a fetch function" },
+  { what: "has no default export", source: `${SERVE}${START}`, says: "app.mjs has no default export with a fetch function" },
   {
     what: "exports something without fetch",
     source: `${SERVE}export default { get: () => "served" };\n${START}`,
-    says: "has no default export with a fetch function",
+    says: "app.mjs has no default export with a fetch function",
   },
   {
     what: "ends its threads while they load",

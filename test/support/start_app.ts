@@ -192,7 +192,7 @@ export class ChildApp {
   /** What `server.stats()` says in the child. */
   async stats(): Promise<ServerStats> {
     const number = ++this.#asked;
-    this.#child.stdin?.write("stats\n");
+    this.tell("stats");
     const lines = (): RegExpMatchArray[] => [...this.stdout.matchAll(/^stats (\{.*\})$/gm)];
     await until("the child prints its figures", () => lines().length >= number || this.exit !== null);
     const line = lines()[number - 1]?.[1];
@@ -200,9 +200,14 @@ export class ChildApp {
     return JSON.parse(line) as ServerStats;
   }
 
+  /** Writes a line to its stdin. */
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+
   /** Tells its main thread to call `server.stop()`. */
   stop(): void {
-    this.#child.stdin?.write("stop\n");
+    this.tell("stop");
   }
 
   /** Open descriptors of the process. */

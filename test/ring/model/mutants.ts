@@ -222,7 +222,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: "    this.#io.drainLast(worker);\n    const current = worker.current;\n",
       },
     ],
-    scenario: { workers: 1, slots: 1, requests: 1, asyncFrom: 1, parks: true, givenUp: "anywhere" },
+    scenario: { workers: 1, slots: 1, requests: 1, asyncFrom: 1, parks: true, givenUp: "running" },
     preemptions: 1,
     found: SLEEPS,
   },
@@ -319,7 +319,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       { file: THREAD, from: "    this.outbox.taken(call.ticket);\n    call.isTaken = true;\n", to: "    this.#current(0);\n    this.outbox.taken(call.ticket);\n    call.isTaken = true;\n" },
     ],
-    scenario: { workers: 1, slots: 1, requests: 1, asyncFrom: 1, parks: true, waitForOthers: 0, givenUp: "anywhere" },
+    scenario: { workers: 1, slots: 1, requests: 1, asyncFrom: 1, parks: true, givenUp: "running" },
     preemptions: 1,
     found: SLEEPS,
   },

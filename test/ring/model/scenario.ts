@@ -35,8 +35,8 @@ export interface Scenario {
   readonly parks?: boolean;
   /** Worker 0 dies at any step. */
   readonly dies?: boolean;
-  /** Worker 0 is given up and goes on: at any step from the first request on, or while it has a claim. */
-  readonly givenUp?: "anywhere" | "claiming";
+  /** Worker 0 is given up and goes on: from the first request on, while it has a claim, or once a handler has begun. */
+  readonly givenUp?: "anywhere" | "claiming" | "running";
   /** The runtime can stop it then: it dies some steps later. */
   readonly stopsBusyThreads?: boolean;
   /** Worker 0 is told to leave when so many handlers have begun; other requests come after that. */
@@ -207,6 +207,7 @@ export class ScenarioWorld implements World {
 
   #canGiveUp(): boolean {
     if (this.#scenario.givenUp === "anywhere") return this.requests.length > 0;
+    if (this.#scenario.givenUp === "running") return this.#begun > 0;
     const { layout } = this.#code;
     for (let slot = 0; slot < this.#scenario.slots; slot++) {
       const state = this.#slots[slot * layout.SLOT_WORDS + layout.SLOT_STATE] ?? 0;

@@ -47,13 +47,12 @@ export const SCENARIOS: readonly NamedScenario[] = [
     name: "a thread with awaiting handlers leaves",
     scenario: {
       ...BASE,
-      slots: 4,
-      requests: 3,
+      slots: 2,
       asyncFrom: 1,
       parks: true,
       oneByOne: true,
-      waitForOthers: 2,
-      leavesAfter: 2,
+      waitForOthers: 1,
+      leavesAfter: 1,
       timers: true,
     },
     preemptions: 0,
@@ -91,7 +90,7 @@ export const SCENARIOS: readonly NamedScenario[] = [
   },
   {
     name: "a thread is given up while its handler awaits",
-    scenario: { ...BASE, workers: 1, requests: 1, asyncFrom: 1, parks: true, givenUp: "anywhere" },
+    scenario: { ...BASE, workers: 1, requests: 1, asyncFrom: 1, parks: true, givenUp: "running" },
     preemptions: 2,
   },
 ];
