@@ -9,11 +9,7 @@ import { fileURLToPath } from "node:url";
 import { fileResponse, Router, serve, type ServerWebSocket } from "../mod.ts";
 import { options } from "./support/options.ts";
 
-interface Member {
-  readonly name: string;
-  readonly room: string;
-}
-type Socket = ServerWebSocket<Member>;
+type Socket = ServerWebSocket<{ readonly name: string; readonly room: string }>;
 
 const HEARTBEAT_MS = 5_000;
 const page = fileURLToPath(new URL("pages/advanced_chat.html", import.meta.url));

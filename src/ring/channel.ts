@@ -38,6 +38,9 @@ export class ChannelProducer {
     this.#words = new Int32Array(buffers.words);
     this.bytes = new Uint8Array(buffers.bytes);
     this.#records = (this.#words.length - CHANNEL_DESCRIPTORS) / DESCRIPTOR_WORDS;
+    // Nothing was said yet. A channel may begin at any position; tests begin shortly before a wrap.
+    this.#tail = this.#head = this.#words[CHANNEL_HEAD] ?? 0;
+    this.#byteTail = this.#byteHead = this.#words[CHANNEL_BYTE_HEAD] ?? 0;
   }
 
   /** The longest record that can ever fit, whatever the position. */
@@ -117,6 +120,8 @@ export class ChannelConsumer {
     this.#words = new Int32Array(buffers.words);
     this.bytes = new Uint8Array(buffers.bytes);
     this.#records = (this.#words.length - CHANNEL_DESCRIPTORS) / DESCRIPTOR_WORDS;
+    this.#head = this.#tail = this.#released = this.#words[CHANNEL_HEAD] ?? 0;
+    this.#byteHead = this.#words[CHANNEL_BYTE_HEAD] ?? 0;
   }
 
   /** Reads the next record into the fields; false: there is none. */

@@ -74,7 +74,7 @@ export class Waker {
     Atomics.notify(this.#seats, futex);
   }
 
-  /** Forgets a dead worker's announcement; true if it had been asleep. */
+  /** Forgets a dead worker's announcement, and wakes it in case it goes on: it shall see `stop`. */
   forgetSeat(seat: number): void {
     Atomics.and(this.#control, sleepersWord(seat), ~seatBit(seat));
     Atomics.store(this.#seats, seatCell(seat) + SEAT_FUTEX, 0);

@@ -57,6 +57,8 @@ export class RequestProducer {
     this.#slotMask = this.capacity - 1;
     this.#dataMask = this.data.length - 1;
     this.#dataEnds = new Float64Array(this.capacity);
+    // Nobody else is here yet. A ring may begin at any position; tests begin shortly before a wrap.
+    this.#tail = this.#reclaimed = this.#control[TAIL] ?? 0;
   }
 
   /** Requests pushed since start, modulo 2^32. */

@@ -76,13 +76,17 @@ export function explore<W extends World>(
   const sharing = new Sharing();
   let executions = 0;
   let steps = 0;
-  for (;;) {
+  // With few pre-emptions first: faults then have short traces, and what words are shared is learned cheaply.
+  for (let preemptions = 0;;) {
     sharing.changed = false;
-    const search = new Search(makeWorld, bounds, sharing, outcome);
+    const search = new Search(makeWorld, { ...bounds, preemptions }, sharing, outcome);
     const fault = search.run();
     executions += search.executions;
     steps += search.steps;
-    if (sharing.changed && fault === null) continue;
+    if (fault === null && search.complete) {
+      if (sharing.changed) continue;
+      if (preemptions++ < bounds.preemptions) continue;
+    }
     return {
       executions,
       steps,

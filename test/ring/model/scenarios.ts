@@ -31,7 +31,7 @@ export const SCENARIOS: readonly NamedScenario[] = [
   {
     name: "a handler awaits",
     scenario: { ...BASE, slots: 2, asyncFrom: 2, parks: true },
-    preemptions: 2,
+    preemptions: 1,
   },
   {
     name: "handlers await and leave others to idle threads",
