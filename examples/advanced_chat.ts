@@ -26,7 +26,9 @@ router.get("/", (request) => fileResponse(request, page));
 router.websocket("/rooms/:room", {
   open(socket: Socket) {
     // An id that no topic knows asks for all that it keeps.
-    for (const topic of ["presence", "talk"]) socket.subscribe(`${topic} ${socket.data.room}`, { lastId: "" });
+    for (const topic of ["presence", "talk"]) {
+      socket.subscribe(`${topic} ${socket.data.room}`, { lastId: "" });
+    }
     tell(socket, "here");
   },
   message: (socket: Socket, text) => void (typeof text === "string" && tell(socket, "said", text)),

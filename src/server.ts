@@ -118,12 +118,13 @@ export interface Server {
  * ```
  */
 export async function serve(moduleUrl: string | URL, options: ServeOptions = {}): Promise<Server> {
+  // In a worker, too: there a bundled app is the module that Bun was started with.
+  keepBunFromServing();
   if (!isMainThread && parentPort !== null && isWorkerData(workerData)) {
     // In a bundle there is no other entry than the user's module. Not awaited: it waits for that module.
     void startWorker(parentPort, workerData);
     return workerServer();
   }
-  keepBunFromServing();
   const settings = resolveOptions(options, Math.max(1, availableParallelism()));
   const server = new RunningServer(String(moduleUrl), settings, options, await detectAdapter());
   await server.start();

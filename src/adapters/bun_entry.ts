@@ -1,6 +1,6 @@
 /**
  * Keeps Bun from serving the app a second time.
- * Runs on: I/O thread; runtime API: adapters only
+ * Runs on: any; runtime API: adapters only
  *
  * When the module that Bun was started with has evaluated, Bun 1.4 looks at its default export and, if that has a
  * `fetch` function and no `stop`, calls `Bun.serve` with it: a second server, on the same port. The shape is the one

@@ -40,7 +40,11 @@ class Stage implements EventsHost, EventsOwner {
   hasRoom(): boolean {
     return this.isRoom;
   }
-  dispatchBatch(dispatch: SocketDispatch, length: number, write: (target: Uint8Array, at: number) => void): boolean {
+  dispatchBatch(
+    dispatch: SocketDispatch,
+    length: number,
+    write: (target: Uint8Array, at: number) => void,
+  ): boolean {
     const target = new Uint8Array(length);
     write(target, 0);
     this.tickets.issue(dispatch);
@@ -94,7 +98,9 @@ test("One batch is out at a time, of 64 events at most, in order", () => {
 test("A large event goes alone, its octets by the inbox; a batch ends in front of it", () => {
   const stage = new Stage();
   const large = new Uint8Array(40_000);
-  for (const bytes of [Uint8Array.of(1), Uint8Array.of(2), large, Uint8Array.of(3)]) stage.events.push(Binary, 0, bytes);
+  for (const bytes of [Uint8Array.of(1), Uint8Array.of(2), large, Uint8Array.of(3)]) {
+    stage.events.push(Binary, 0, bytes);
+  }
   stage.events.kick();
   assert.deepEqual([stage.last.read.events.length, stage.last.read.isStreamed], [2, false]);
   stage.events.batchDone(stage.last.dispatch, NO_RESULT);

@@ -27,7 +27,10 @@ test("A publish is encoded once for all its subscribers", () => {
   const [one, two] = listeners.map(({ heard }) => heard[0]);
   assert.equal(one, two);
   assert.equal(one?.frame, two?.frame);
-  assert.equal(new TextDecoder().decode(one?.chunk), "1a\r\nid: 7\ndata: a\ndata: b\n\n\r\n".replace("1a", "17"));
+  assert.equal(
+    new TextDecoder().decode(one?.chunk),
+    "1a\r\nid: 7\ndata: a\ndata: b\n\n\r\n".replace("1a", "17"),
+  );
   assert.equal(new TextDecoder().decode(one?.event), "id: 7\ndata: a\ndata: b\n\n");
 });
 

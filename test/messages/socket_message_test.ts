@@ -15,9 +15,9 @@ import {
   encodeSubscribe,
   encodeUpgrade,
   readBatch,
+  settingsBytes,
   SocketEvent,
   type SocketSettings,
-  settingsBytes,
   UpgradeKind,
   writeBatch,
 } from "../../src/messages/socket_message.ts";
@@ -55,15 +55,26 @@ test("An upgrade is read back, as private copies", () => {
 });
 
 test("Equal settings are one object, however often they come", () => {
-  const upgrade = (): Uint8Array => encodeUpgrade({ kind: 1, head: bytes(), socket: { ...SETTINGS }, data: bytes() });
+  const upgrade = (): Uint8Array =>
+    encodeUpgrade({ kind: 1, head: bytes(), socket: { ...SETTINGS }, data: bytes() });
   const [one, two] = [decodeUpgrade(upgrade()).socket, decodeUpgrade(upgrade()).socket];
   assert.equal(one, two);
   assert.equal(settingsBytes(one), settingsBytes(two));
 });
 
 test("A batch is read back, at any position, with events of every kind", () => {
-  const fixed = [settingsBytes(SETTINGS), new TextEncoder().encode("::1"), bytes(1), bytes(2, 2), bytes(3, 3, 3)];
-  const events = Object.values(SocketEvent).map((kind) => ({ kind, a: kind * 7, bytes: new Uint8Array(kind).fill(kind) }));
+  const fixed = [
+    settingsBytes(SETTINGS),
+    new TextEncoder().encode("::1"),
+    bytes(1),
+    bytes(2, 2),
+    bytes(3, 3, 3),
+  ];
+  const events = Object.values(SocketEvent).map((kind) => ({
+    kind,
+    a: kind * 7,
+    bytes: new Uint8Array(kind).fill(kind),
+  }));
   const length = batchLength(fixed, events);
   assert.equal(length % 8, 0);
   for (const at of [0, 8, 24]) {

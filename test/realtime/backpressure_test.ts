@@ -166,7 +166,9 @@ test("A slow subscriber is closed, the others get everything", async () => {
     assert.equal(await fast.ask(`subscribe ${topic}`), `subscribed ${topic}`);
     slow.pause();
     const text = "x".repeat(SIZE);
-    for (let i = 0; i < COUNT; i++) assert.equal(await publisher.ask(`publish ${topic} ${i} ${text}`), "published");
+    for (let i = 0; i < COUNT; i++) {
+      assert.equal(await publisher.ask(`publish ${topic} ${i} ${text}`), "published");
+    }
     await fast.until("all is here", () => fast.frames.length === COUNT + 1);
     assert.ok(fast.frames.slice(1).every(({ text }, i) => text.startsWith(`${i} `)));
     slow.resume();
@@ -205,7 +207,9 @@ test("Pings of a client that does not read its pongs stop being read", async () 
   await withRealtime({}, async (app) => {
     const client = await app.open(`/do?buffer=${64 * 1024}`);
     client.pause();
-    const pings = concat(...Array.from({ length: 1000 }, (_, i) => frame({ opcode: 9, payload: `${i}`.padEnd(125) })));
+    const pings = concat(
+      ...Array.from({ length: 1000 }, (_, i) => frame({ opcode: 9, payload: `${i}`.padEnd(125) })),
+    );
     let sent = 0;
     const sending = (async () => {
       for (; sent < 200; sent++) await client.sendAll(pings);

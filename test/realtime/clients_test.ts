@@ -51,17 +51,31 @@ test("The runtime's own WebSocket talks to the server", async () => {
     assert.equal((client.messages[3] as ArrayBuffer).byteLength, 300_000);
     client.socket.close(3001, "thanks");
     await until("it is closed", () => client.close !== null);
-    assert.deepEqual([client.close?.code, client.close?.reason, client.close?.wasClean], [3001, "thanks", true]);
+    assert.deepEqual([client.close?.code, client.close?.reason, client.close?.wasClean], [
+      3001,
+      "thanks",
+      true,
+    ]);
   });
 });
 
 test("The runtime's own WebSocket hears the server's close code and reason", async () => {
   await shared.run(async (app) => {
-    for (const [command, code, reason] of [["close 4321 enough", 4321, "enough"], ["throw", 1011, "A handler failed"]] as const) {
+    for (
+      const [command, code, reason] of [["close 4321 enough", 4321, "enough"], [
+        "throw",
+        1011,
+        "A handler failed",
+      ]] as const
+    ) {
       const client = await new NativeClient(`ws://127.0.0.1:${app.port}/do`).opened();
       client.socket.send(command);
       await until("it is closed", () => client.close !== null);
-      assert.deepEqual([client.close?.code, client.close?.reason, client.close?.wasClean], [code, reason, true]);
+      assert.deepEqual([client.close?.code, client.close?.reason, client.close?.wasClean], [
+        code,
+        reason,
+        true,
+      ]);
     }
   });
 });
@@ -95,7 +109,10 @@ test("Many of the runtime's own WebSockets hear each other", async () => {
 
 test("A ws client talks, pings, and closes", async () => {
   await shared.run(async (app) => {
-    const client = await WsClient.open(app.port, "/do?protocols=chat", { origin: "http://x", headers: { "x-a": "b" } }, ["chat"]);
+    const client = await WsClient.open(app.port, "/do?protocols=chat", {
+      origin: "http://x",
+      headers: { "x-a": "b" },
+    }, ["chat"]);
     client.socket.send("echo text");
     client.socket.send(new Uint8Array([9, 8]));
     client.socket.ping("are you there");
@@ -180,7 +197,8 @@ test("An event source that is sent away comes back with its last id and misses n
       server.publish("news", "hello?");
       return reader.events.length > 0;
     });
-    const numbers = (): number[] => reader.events.map(({ data }) => Number(data)).filter((n) => !Number.isNaN(n));
+    const numbers = (): number[] =>
+      reader.events.map(({ data }) => Number(data)).filter((n) => !Number.isNaN(n));
     for (let i = 0; i < 300; i++) {
       server.publish("news", String(i));
       if (i % 100 !== 50) continue;
@@ -200,7 +218,9 @@ test("An event source that is sent away comes back with its last id and misses n
 });
 
 /** Ends every event stream of the server; ids are `generation * 2^18 + index`. */
-function closeStreams(server: { eventStream(id: number): { readonly closed: boolean; close(): void } }): void {
+function closeStreams(
+  server: { eventStream(id: number): { readonly closed: boolean; close(): void } },
+): void {
   for (let generation = 1; generation < 200; generation++) {
     for (let index = 0; index < 8; index++) {
       const stream = server.eventStream(generation * 2 ** 18 + index);

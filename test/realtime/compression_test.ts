@@ -29,18 +29,40 @@ for (
     ["", "", null],
     ["compress=no", "permessage-deflate", null],
     ["", "permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"],
-    ["", "x-webkit-deflate-frame, permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"],
+    [
+      "",
+      "x-webkit-deflate-frame, permessage-deflate",
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    ],
     ["takeover", "permessage-deflate", "permessage-deflate"],
-    ["takeover", "permessage-deflate; client_no_context_takeover", "permessage-deflate; client_no_context_takeover"],
-    ["takeover", "permessage-deflate; server_no_context_takeover", "permessage-deflate; server_no_context_takeover"],
-    ["takeover", "permessage-deflate; server_max_window_bits=9", "permessage-deflate; server_max_window_bits=9"],
+    [
+      "takeover",
+      "permessage-deflate; client_no_context_takeover",
+      "permessage-deflate; client_no_context_takeover",
+    ],
+    [
+      "takeover",
+      "permessage-deflate; server_no_context_takeover",
+      "permessage-deflate; server_no_context_takeover",
+    ],
+    [
+      "takeover",
+      "permessage-deflate; server_max_window_bits=9",
+      "permessage-deflate; server_max_window_bits=9",
+    ],
     ["takeover", "permessage-deflate; server_max_window_bits=7", null],
-    ["takeover", "permessage-deflate; unknown, permessage-deflate; server_max_window_bits=10", "permessage-deflate; server_max_window_bits=10"],
+    [
+      "takeover",
+      "permessage-deflate; unknown, permessage-deflate; server_max_window_bits=10",
+      "permessage-deflate; server_max_window_bits=10",
+    ],
   ] as const
 ) {
   test(`The offer "${offer}" is answered with ${answer} (${query})`, async () => {
     await shared.run(async (app) => {
-      const client = await app.open(`/do?${query}`, { fields: offer === "" ? "" : `${EXTENSION}${offer}\r\n` });
+      const client = await app.open(`/do?${query}`, {
+        fields: offer === "" ? "" : `${EXTENSION}${offer}\r\n`,
+      });
       assert.equal(client.field("sec-websocket-extensions"), answer);
     });
   });
@@ -60,7 +82,9 @@ for (const query of ["takeover", "threshold=0", "threshold=1024"]) {
   test(`A ws client's compressed messages come back, whatever thread takes them (${query})`, async () => {
     await shared.run(async (app) => {
       const options = { perMessageDeflate: { threshold: 0 } };
-      const clients = await Promise.all(Array.from({ length: 3 }, () => WsClient.open(app.port, `/echo?${query}`, options)));
+      const clients = await Promise.all(
+        Array.from({ length: 3 }, () => WsClient.open(app.port, `/echo?${query}`, options)),
+      );
       const other = await WsClient.open(app.port, "/do", options);
       const all = texts(150);
       await Promise.all(clients.map(async (client, which) => {
@@ -174,7 +198,9 @@ test("Plain messages between compressed ones leave the windows alone", async () 
     assert.equal(await next(), `subscribed ${topic}`);
     for (let i = 0; i < 10; i++) {
       // Compressed, plain, by a topic, compressed in three fragments.
-      client.send(frame({ rsv: 4, payload: await deflater.deflate(utf8(`echo one ${i}`)) })).text(`plain two ${i}`);
+      client.send(frame({ rsv: 4, payload: await deflater.deflate(utf8(`echo one ${i}`)) })).text(
+        `plain two ${i}`,
+      );
       assert.deepEqual([await next(), await next()], [`one ${i}`, `two ${i}`]);
       await app.get(`/publish?topic=${topic}&text=three`);
       assert.equal(await next(), "three");

@@ -48,7 +48,10 @@ test("An error handler that dies is not asked again and again", async () => {
     client.text("exit", "echo on");
     assert.equal(await client.nextText(), "on");
     assert.deepEqual((await observer.until("error")).map(({ event }) => event), ["open", "error"]);
-    await app.local.until("both are replaced", ({ workers, workersDied }) => workersDied === 2 && workers === 2);
+    await app.local.until(
+      "both are replaced",
+      ({ workers, workersDied }) => workersDied === 2 && workers === 2,
+    );
     assert.equal(await client.ask("count"), "1");
     await client.leave();
     assert.deepEqual((await observer.until("close")).map(({ event }) => event), ["close"]);
@@ -74,7 +77,9 @@ test("Chaos: threads die while sockets talk; every message is handled at most on
           expected.push(`${which} ${i}`);
         }
         // Sometimes a whole heap at once, sometimes step by step.
-        if (i % 9 === 8) await client.until("all is answered", () => client.frames.length >= expected.length, 60_000);
+        if (i % 9 === 8) {
+          await client.until("all is answered", () => client.frames.length >= expected.length, 60_000);
+        }
       }
       await client.until("all is answered", () => client.frames.length >= expected.length, 60_000);
       assert.equal(await client.ask("echo end"), expected.length === 0 ? "end" : expected[0]);
@@ -105,16 +110,21 @@ test("Chaos with handlers that await: none runs twice, and each that is lost is 
       const lock = app.gate(`lock${which}`);
       const { client, observer } = await app.watched(`lock=${encodeURIComponent(lock)}`);
       const numbers: number[] = [];
-      for (let i = 0; i < rounds; i++) client.text(`echo before ${i}`, `await ${app.gate(`open`)}`, `echo after ${i}`);
+      for (let i = 0; i < rounds; i++) {
+        client.text(`echo before ${i}`, `await ${app.gate(`open`)}`, `echo after ${i}`);
+      }
       if (which === 0) app.gates.open("open");
       await client.until(
         "all that can come is here",
-        () => client.frames.filter(({ text }) => text.startsWith("after")).length === rounds ||
+        () =>
+          client.frames.filter(({ text }) => text.startsWith("after")).length === rounds ||
           client.frames.at(-1)?.text === `after ${rounds - 1}`,
         60_000,
       );
       for (const kind of ["before", "after"]) {
-        const seen = client.frames.filter(({ text }) => text.startsWith(kind)).map(({ text }) => Number(text.split(" ")[1]));
+        const seen = client.frames.filter(({ text }) => text.startsWith(kind)).map(({ text }) =>
+          Number(text.split(" ")[1])
+        );
         assert.deepEqual(seen, [...new Set(seen)].sort((a, b) => a - b), "in order, none twice");
         numbers.push(seen.length);
       }

@@ -102,12 +102,15 @@ test("Events arrive as the grammar has it, whatever lines their data has", async
       { data: "data: not a field\nid: neither" },
       { data: "nul \0 inside", event: "named", id: "7" },
       { data: " leading space", id: "ünï" },
-      { data: "{\"json\": true}", event: "x" },
+      { data: '{"json": true}', event: "x" },
     ];
     for (const event of sent) {
       assert.equal(await app.get(`/stream/event?id=${id}&text=${encode(JSON.stringify(event))}`), "queued");
     }
-    assert.equal(await app.get(`/stream/event?id=${id}&text=${encode(JSON.stringify({ retry: 1234 }))}`), "queued");
+    assert.equal(
+      await app.get(`/stream/event?id=${id}&text=${encode(JSON.stringify({ retry: 1234 }))}`),
+      "queued",
+    );
     assert.equal(await app.get(`/stream/comment?id=${id}&text=${encode("hi\nthere")}`), "queued");
     await app.get(`/stream/close?id=${id}`);
     const { text } = await client.response();

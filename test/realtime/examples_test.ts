@@ -152,7 +152,10 @@ test("sse.ts has a page, and an endless stream of events to the contract", async
     let isFirstInTime = false;
     const read = (): void => {
       events.length = retries.length = 0;
-      const parser = createParser({ onEvent: (event) => events.push(event), onRetry: (ms) => retries.push(ms) });
+      const parser = createParser({
+        onEvent: (event) => events.push(event),
+        onRetry: (ms) => retries.push(ms),
+      });
       parser.feed(client.reader.partial?.text ?? "");
     };
     await client.until("22 events are here", () => {

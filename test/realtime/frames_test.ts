@@ -96,7 +96,10 @@ test("Every row of the table of frames is judged the same by the server", async 
 test("The error event tells a fault of the client, and the close event its code and reason", async () => {
   await shared.run(async (app) => {
     for (
-      const [octets, code] of [[fromHex("83 80 00 00 00 00"), 1002], [frame({ payload: fromHex("ff") }), 1007]] as const
+      const [octets, code] of [[fromHex("83 80 00 00 00 00"), 1002], [
+        frame({ payload: fromHex("ff") }),
+        1007,
+      ]] as const
     ) {
       const { client, observer } = await app.watched();
       client.send(octets).text("count");
@@ -154,7 +157,12 @@ test("A close of the server has its code and reason, and the client's echo ends 
 test("A close code that may not travel is refused where it is said", async () => {
   await shared.run(async (app) => {
     const client = await app.open();
-    for (const bad of [[1004, ""], [1005, ""], [1006, ""], [1015, ""], [999, ""], [5000, ""], [1000, "x".repeat(124)]]) {
+    for (
+      const bad of [[1004, ""], [1005, ""], [1006, ""], [1015, ""], [999, ""], [5000, ""], [
+        1000,
+        "x".repeat(124),
+      ]]
+    ) {
       assert.equal(await client.ask(`badClose ${JSON.stringify(bad)}`), "ERR_CLOSE");
     }
     assert.equal(await client.ask("longPing"), "ERR_SOCKET");
@@ -232,7 +240,11 @@ test("65,536 fragments make one message", async () => {
     const octets = new Uint8Array(count * 7);
     for (let i = 0; i < count; i++) {
       payload[i] = i % 251;
-      const one = frame({ fin: i === count - 1, opcode: i === 0 ? 2 : 0, payload: payload.subarray(i, i + 1) });
+      const one = frame({
+        fin: i === count - 1,
+        opcode: i === 0 ? 2 : 0,
+        payload: payload.subarray(i, i + 1),
+      });
       octets.set(one, i * 7);
     }
     client.send(octets);

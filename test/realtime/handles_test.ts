@@ -134,7 +134,11 @@ test("Numbers that are no ids are closed", async () => {
     const id = Number(await client.ask("id"));
     for (const bad of [0, -1, 0.5, id + 0.5, id + 1, id + 2 ** 18, NaN, Infinity, -id, 2 ** 60, 2 ** 53]) {
       const handle = app.local.server.socket(bad);
-      assert.deepEqual([handle.isOpen, handle.bufferedAmount, handle.send("?")], [false, 0, "closed"], String(bad));
+      assert.deepEqual(
+        [handle.isOpen, handle.bufferedAmount, handle.send("?")],
+        [false, 0, "closed"],
+        String(bad),
+      );
       handle.close();
       handle.terminate();
       assert.equal(await client.ask(`to ${bad} send ?`), "closed");

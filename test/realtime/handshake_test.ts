@@ -56,14 +56,41 @@ for (
     ["another protocol", `GET /do HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n${without("Upgrade")}\r\n`, 400, ""],
     ["no upgrade in Connection", `GET /do HTTP/1.1\r\nHost: x\r\n${without("Connection")}\r\n`, 400, ""],
     ["no key", `GET /do HTTP/1.1\r\nHost: x\r\n${without("Sec-WebSocket-Key")}\r\n`, 400, ""],
-    ["a key of 15 octets", `GET /do HTTP/1.1\r\nHost: x\r\n${without("Sec-WebSocket-Key")}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n\r\n`, 400, ""],
+    [
+      "a key of 15 octets",
+      `GET /do HTTP/1.1\r\nHost: x\r\n${
+        without("Sec-WebSocket-Key")
+      }Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n\r\n`,
+      400,
+      "",
+    ],
     ["two keys", `GET /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}${KEY_FIELD}\r\n`, 400, ""],
-    ["no version", `GET /do HTTP/1.1\r\nHost: x\r\n${without("Sec-WebSocket-Version")}\r\n`, 426, "sec-websocket-version: 13"],
-    ["version 8", `GET /do HTTP/1.1\r\nHost: x\r\n${without("Sec-WebSocket-Version")}Sec-WebSocket-Version: 8\r\n\r\n`, 426, "sec-websocket-version: 13"],
+    [
+      "no version",
+      `GET /do HTTP/1.1\r\nHost: x\r\n${without("Sec-WebSocket-Version")}\r\n`,
+      426,
+      "sec-websocket-version: 13",
+    ],
+    [
+      "version 8",
+      `GET /do HTTP/1.1\r\nHost: x\r\n${without("Sec-WebSocket-Version")}Sec-WebSocket-Version: 8\r\n\r\n`,
+      426,
+      "sec-websocket-version: 13",
+    ],
     ["HTTP/1.0", `GET /do HTTP/1.0\r\nHost: x\r\n${UPGRADE_FIELDS}\r\n`, 400, ""],
     ["a body", `GET /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}Content-Length: 3\r\n\r\nabc`, 400, ""],
-    ["a malformed extension list", `GET /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}Sec-WebSocket-Extensions: ;\r\n\r\n`, 400, ""],
-    ["a malformed subprotocol list", `GET /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}Sec-WebSocket-Protocol: a b\r\n\r\n`, 400, ""],
+    [
+      "a malformed extension list",
+      `GET /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}Sec-WebSocket-Extensions: ;\r\n\r\n`,
+      400,
+      "",
+    ],
+    [
+      "a malformed subprotocol list",
+      `GET /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}Sec-WebSocket-Protocol: a b\r\n\r\n`,
+      400,
+      "",
+    ],
     ["POST", `POST /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}Content-Length: 0\r\n\r\n`, 405, "allow: "],
     ["HEAD", `HEAD /do HTTP/1.1\r\nHost: x\r\n${UPGRADE_FIELDS}\r\n`, 405, "allow: "],
     ["nothing of it", get("/do"), 400, ""],
@@ -182,7 +209,7 @@ test("Frames that come while a handler thinks about the upgrade wait for its dec
     await app.gates.arrived("decide");
     await client.sendAll(concat(frame({ opcode: 9, payload: "during" }), frame({ opcode: 8, payload: "" })));
     // Nothing is answered before the decision: another connection's request would be overtaken by it.
-    assert.equal((await app.get("/light")), "light");
+    assert.equal(await app.get("/light"), "light");
     assert.equal(client.head, "");
     app.gates.open("decide");
     await client.upgraded();
@@ -252,7 +279,9 @@ test("A connection that has served requests is upgraded, also while they are una
 test("A thread that dies behind its upgrade takes nothing from a connection that still waits for its turn", async () => {
   await withRealtime({ workers: 3 }, async (app) => {
     const client = await app.connect();
-    client.send(get(`/gate?${app.gates.query("first")}`) + handshake(`/decide?${app.gates.query("second")}&id&fail`));
+    client.send(
+      get(`/gate?${app.gates.query("first")}`) + handshake(`/decide?${app.gates.query("second")}&id&fail`),
+    );
     await app.gates.arrived("first");
     await app.gates.arrived("second");
     app.gates.open("second");
@@ -264,7 +293,8 @@ test("A thread that dies behind its upgrade takes nothing from a connection that
     assert.equal(await other.ask(`to ${id} close bye`), "done");
     app.gates.open("first");
     await client.until("the close frame is here", () => client.octets.includes("bye"));
-    assert.match(client.octets, /^HTTP\/1\.1 200 [^]*passedHTTP\/1\.1 101 [^]*\r\n\r\n\x81\x05by id\x88\x05\x0f\xa0bye$/);
+    assert.match(client.octets, /^HTTP\/1\.1 200 [^]*passedHTTP\/1\.1 101 /);
+    assert.ok(client.octets.endsWith("\r\n\r\n\x81\x05by id\x88\x05\x0f\xa0bye"), client.octets);
   });
 });
 

@@ -35,11 +35,18 @@ class SmallClient {
   }
 }
 
-async function openMany(app: RealtimeApp, count: number, request: string, mark: string): Promise<SmallClient[]> {
+async function openMany(
+  app: RealtimeApp,
+  count: number,
+  request: string,
+  mark: string,
+): Promise<SmallClient[]> {
   const clients: SmallClient[] = [];
   while (clients.length < count) {
-    const some = Array.from({ length: Math.min(AT_A_TIME, count - clients.length) }, () =>
-      new SmallClient(app.port, request));
+    const some = Array.from(
+      { length: Math.min(AT_A_TIME, count - clients.length) },
+      () => new SmallClient(app.port, request),
+    );
     clients.push(...some);
     await until("they are open", () => some.every(({ text }) => text.includes(mark)), PATIENCE_MS);
   }
@@ -72,7 +79,11 @@ for (
       const worst = await slowest(app, 20);
       assert.ok(worst < 20 * idle + 300, `${worst} ms, ${idle} ms without them`);
       app.local.server.publish("all", "to everyone");
-      await until("everyone has heard", () => clients.every(({ text }) => text.includes("to everyone")), PATIENCE_MS);
+      await until(
+        "everyone has heard",
+        () => clients.every(({ text }) => text.includes("to everyone")),
+        PATIENCE_MS,
+      );
       for (const { socket } of clients) socket.resetAndDestroy();
       await app.local.until("all are forgotten", ({ connections }) => connections === 0, PATIENCE_MS);
       assert.equal(app.local.stats.workersDied, 0);

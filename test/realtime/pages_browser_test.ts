@@ -102,38 +102,42 @@ test("In chat.ts two tabs talk to each other", { skip: !HAS_BROWSER }, async () 
   });
 });
 
-test("In advanced_chat.ts two tabs see each other, talk, and see each other leave", { skip: !HAS_BROWSER }, async () => {
-  await withTabs("advanced_chat", async (tabs) => {
-    const anna = await tabs.open("/?name=Anna&room=tea");
-    const bert = await tabs.open("/?room=tea");
-    await bert.fill("#name", "Bert");
-    await bert.press("#name", "Enter");
-    for (const tab of [anna, bert]) {
-      for (const name of ["Anna", "Bert"]) await tab.locator("#people li", { hasText: name }).waitFor();
-    }
-    await say(anna, "Good morning, Bert.");
-    await say(bert, "Good morning! Is the kettle on?");
-    for (const tab of [anna, bert]) await tab.locator("#talk li", { hasText: "kettle" }).waitFor();
-    const late = await tabs.open("/?name=Dora&room=tea");
-    await late.locator("#talk li", { hasText: "Good morning, Bert." }).waitFor();
-    await late.locator("#people li", { hasText: "Anna" }).waitFor();
-    const elsewhere = await tabs.open("/?name=Carl&room=coffee");
-    await elsewhere.locator("#people li", { hasText: "Carl" }).waitFor();
-    await picture(late, "advanced_chat");
-    assert.equal(await elsewhere.locator("#talk li").count(), 0);
-    // Longer than a heartbeat: whoever is there stays on the list.
-    await bert.close();
-    await anna.locator("#people li", { hasText: "Bert" }).waitFor({ state: "detached" });
-    await anna.waitForTimeout(6_000);
-    assert.deepEqual((await anna.locator("#people li").allTextContents()).sort(), ["Anna", "Dora"]);
-    // Another room: other people, another talk.
-    await late.fill("#room", "coffee");
-    await late.press("#room", "Enter");
-    await late.locator("#people li", { hasText: "Carl" }).waitFor();
-    await anna.locator("#people li", { hasText: "Dora" }).waitFor({ state: "detached" });
-    assert.equal(await late.locator("#talk li").count(), 0);
-  });
-});
+test(
+  "In advanced_chat.ts two tabs see each other, talk, and see each other leave",
+  { skip: !HAS_BROWSER },
+  async () => {
+    await withTabs("advanced_chat", async (tabs) => {
+      const anna = await tabs.open("/?name=Anna&room=tea");
+      const bert = await tabs.open("/?room=tea");
+      await bert.fill("#name", "Bert");
+      await bert.press("#name", "Enter");
+      for (const tab of [anna, bert]) {
+        for (const name of ["Anna", "Bert"]) await tab.locator("#people li", { hasText: name }).waitFor();
+      }
+      await say(anna, "Good morning, Bert.");
+      await say(bert, "Good morning! Is the kettle on?");
+      for (const tab of [anna, bert]) await tab.locator("#talk li", { hasText: "kettle" }).waitFor();
+      const late = await tabs.open("/?name=Dora&room=tea");
+      await late.locator("#talk li", { hasText: "Good morning, Bert." }).waitFor();
+      await late.locator("#people li", { hasText: "Anna" }).waitFor();
+      const elsewhere = await tabs.open("/?name=Carl&room=coffee");
+      await elsewhere.locator("#people li", { hasText: "Carl" }).waitFor();
+      await picture(late, "advanced_chat");
+      assert.equal(await elsewhere.locator("#talk li").count(), 0);
+      // Longer than a heartbeat: whoever is there stays on the list.
+      await bert.close();
+      await anna.locator("#people li", { hasText: "Bert" }).waitFor({ state: "detached" });
+      await anna.waitForTimeout(6_000);
+      assert.deepEqual((await anna.locator("#people li").allTextContents()).sort(), ["Anna", "Dora"]);
+      // Another room: other people, another talk.
+      await late.fill("#room", "coffee");
+      await late.press("#room", "Enter");
+      await late.locator("#people li", { hasText: "Carl" }).waitFor();
+      await anna.locator("#people li", { hasText: "Dora" }).waitFor({ state: "detached" });
+      assert.equal(await late.locator("#talk li").count(), 0);
+    });
+  },
+);
 
 test("The page of sse.ts counts events", { skip: !HAS_BROWSER }, async () => {
   await withTabs("sse", async (tabs) => {

@@ -26,7 +26,9 @@ test("A silent client is pinged; one that answers stays, and so does one that sa
     for (let seen = 1; seen <= 3; seen++) {
       await talking.until("a ping comes", () => pings(talking) >= seen);
       // A part of a message is as good as a pong.
-      talking.send(seen === 1 ? frame({ fin: false, payload: "echo " }) : frame({ fin: false, opcode: 0, payload: "x" }));
+      talking.send(
+        seen === 1 ? frame({ fin: false, payload: "echo " }) : frame({ fin: false, opcode: 0, payload: "x" }),
+      );
     }
     talking.send(frame({ opcode: 0, payload: "" }));
     await talking.until("the answer comes", () => talking.frames.at(-1)?.text === "xx");
@@ -183,7 +185,9 @@ test("A handshake whose decision falls into the stop is refused with 503", async
 test("An upgrade that waits for its turn when the server stops is closed with 1001 at once", async () => {
   await withRealtime({ workers: 2, drainTimeoutMs: 10_000 }, async (app) => {
     const client = await app.connect();
-    client.send(get(`/gate?${app.gates.query("first")}`) + handshake(`/decide?${app.gates.query("second")}&id`));
+    client.send(
+      get(`/gate?${app.gates.query("first")}`) + handshake(`/decide?${app.gates.query("second")}&id`),
+    );
     await app.gates.arrived("first");
     await app.gates.arrived("second");
     app.gates.open("second");
@@ -191,7 +195,8 @@ test("An upgrade that waits for its turn when the server stops is closed with 10
     const stopped = app.local.server.stop();
     app.gates.open("first");
     await client.until("the close frame is here", () => client.octets.includes("The server stops"));
-    assert.match(client.octets, /passedHTTP\/1\.1 101 [^]*\r\n\r\n\x88\x12\x03\xe9The server stops$/);
+    assert.match(client.octets, /passedHTTP\/1\.1 101 /);
+    assert.ok(client.octets.endsWith("\r\n\r\n\x88\x12\x03\xe9The server stops"), client.octets);
     client.sayClose(1001);
     await stopped;
   });
@@ -201,7 +206,9 @@ test("Nothing is left of connections that came and went", async () => {
   await shared.run(async (app) => {
     for (let round = 0; round < 3; round++) {
       const clients = await Promise.all(Array.from({ length: 50 }, () => app.open("/do")));
-      await Promise.all(clients.map((client, i) => i % 3 === 0 ? client.leave() : Promise.resolve(client.reset())));
+      await Promise.all(
+        clients.map((client, i) => i % 3 === 0 ? client.leave() : Promise.resolve(client.reset())),
+      );
       await until("the server has forgotten them", () => app.local.stats.connections === 0);
     }
   });

@@ -33,14 +33,20 @@ function eventsOf(client: RawClient): Event[] {
 async function streamOf(app: RealtimeApp, topic: string, lastEventId = ""): Promise<RawClient> {
   const client = await app.local.connect();
   client.send(get(`/stream?topic=${topic}`, lastEventId === "" ? "" : `Last-Event-ID: ${lastEventId}\r\n`));
-  await client.until("it has subscribed", () => (client.reader.partial?.text ?? "").includes("event: subscribed\n"));
+  await client.until(
+    "it has subscribed",
+    () => (client.reader.partial?.text ?? "").includes("event: subscribed\n"),
+  );
   return client;
 }
 
 async function subscriber(app: RealtimeApp, topic: string, lastId?: string): Promise<SocketClient> {
   const client = await app.open(`/do?buffer=${64 * 1024 * 1024}`);
   client.text(`subscribe ${topic}${lastId === undefined ? "" : ` ${lastId}`}`);
-  await client.until("it has subscribed", () => client.frames.some(({ text }) => text === `subscribed ${topic}`));
+  await client.until(
+    "it has subscribed",
+    () => client.frames.some(({ text }) => text === `subscribed ${topic}`),
+  );
   return client;
 }
 
@@ -59,11 +65,14 @@ test("A publish reaches WebSockets and event streams alike, from any thread", as
     app.local.server.publish(topic, new TextEncoder().encode("bytes"));
     for (const client of sockets) {
       const frames = [await client.next(), await client.next(), await client.next(), await client.next()];
-      assert.deepEqual(frames.slice(1).map(({ opcode, payload }) => [opcode, new TextDecoder().decode(payload)]), [
-        [1, "two\nlines"],
-        [1, "from the main thread"],
-        [2, "bytes"],
-      ]);
+      assert.deepEqual(
+        frames.slice(1).map(({ opcode, payload }) => [opcode, new TextDecoder().decode(payload)]),
+        [
+          [1, "two\nlines"],
+          [1, "from the main thread"],
+          [2, "bytes"],
+        ],
+      );
     }
     for (const client of streams) {
       await client.until("all is here", () => eventsOf(client).length === 3);
@@ -80,7 +89,11 @@ test("A publish reaches WebSockets and event streams alike, from any thread", as
 test("socket.publish reaches everyone but the publisher", async () => {
   await shared.run(async (app) => {
     const topic = app.topic();
-    const [one, two, three] = [await subscriber(app, topic), await subscriber(app, topic), await streamOf(app, topic)];
+    const [one, two, three] = [
+      await subscriber(app, topic),
+      await subscriber(app, topic),
+      await streamOf(app, topic),
+    ];
     one.text(`others ${topic} hello`);
     await one.until("it is published", () => one.frames.at(-1)?.text === "published");
     await two.until("it is here", () => publishedTo(two).length === 1);
@@ -99,7 +112,9 @@ test("Every publisher's order is kept, and all subscribers see one order", async
     await Promise.all(publishers.map(async (who) => {
       const client = await app.open();
       // In several batches, so that different threads publish.
-      for (let i = 0; i < 3; i++) assert.equal(await client.ask(`numbers ${topic} ${who}${i} ${count / 3}`), "published");
+      for (let i = 0; i < 3; i++) {
+        assert.equal(await client.ask(`numbers ${topic} ${who}${i} ${count / 3}`), "published");
+      }
     }));
     const all = publishers.length * count;
     for (const client of sockets) await client.until("all is here", () => publishedTo(client).length === all);
@@ -117,9 +132,17 @@ test("unsubscribe takes effect between two publishes of one thread", async () =>
   await shared.run(async (app) => {
     const topic = app.topic();
     const client = await subscriber(app, topic);
-    client.text(`publish ${topic} heard`, `unsubscribe ${topic}`, `publish ${topic} not heard`, `subscribe ${topic}`);
+    client.text(
+      `publish ${topic} heard`,
+      `unsubscribe ${topic}`,
+      `publish ${topic} not heard`,
+      `subscribe ${topic}`,
+    );
     client.text(`publish ${topic} heard again`);
-    await client.until("all is here", () => publishedTo(client).filter((text) => text === "published").length === 3);
+    await client.until(
+      "all is here",
+      () => publishedTo(client).filter((text) => text === "published").length === 3,
+    );
     const texts = client.frames.slice(1).map(({ text }) => text);
     assert.deepEqual(texts, [
       "heard",
@@ -137,7 +160,9 @@ test("Subscribing twice is subscribing once, and unsubscribing from nothing is n
   await shared.run(async (app) => {
     const topic = app.topic();
     const client = await subscriber(app, topic);
-    for (const command of [`subscribe ${topic}`, "unsubscribe nothing", `publish ${topic} once`]) client.text(command);
+    for (const command of [`subscribe ${topic}`, "unsubscribe nothing", `publish ${topic} once`]) {
+      client.text(command);
+    }
     await client.until("it is published", () => client.frames.at(-1)?.text === "published");
     assert.equal(publishedTo(client).filter((text) => text === "once").length, 1);
   });
@@ -147,7 +172,8 @@ test("A stream subscribes and unsubscribes by its id, from any thread", async ()
   await shared.run(async (app) => {
     const [one, two] = [app.topic(), app.topic()];
     const client = await streamOf(app, one);
-    const id = (JSON.parse(/data: (\{.*\})/.exec(client.reader.partial?.text ?? "")?.[1] ?? "") as { id: number }).id;
+    const id =
+      (JSON.parse(/data: (\{.*\})/.exec(client.reader.partial?.text ?? "")?.[1] ?? "") as { id: number }).id;
     await app.get(`/stream/subscribe?id=${id}&text=${two}`);
     await app.get(`/stream/unsubscribe?id=${id}&text=${one}`);
     for (const topic of [one, two]) await app.get(`/publish?topic=${topic}&text=${topic}`);
@@ -203,12 +229,20 @@ test("What a topic keeps is replayed after the last id, to streams and WebSocket
     assert.deepEqual(eventsOf(upToDate), []);
     // Of a last id that is not kept any more: all that is.
     const late = await streamOf(app, "t", "1.long-ago");
-    assert.deepEqual(eventsOf(late).map(({ data }) => data), ["before 3", "text 0", "text 1", "text 2", "text 3"]);
+    assert.deepEqual(eventsOf(late).map(({ data }) => data), [
+      "before 3",
+      "text 0",
+      "text 1",
+      "text 2",
+      "text 3",
+    ]);
     // A first visit has missed nothing.
     const first = await streamOf(app, "t");
     assert.deepEqual(eventsOf(first), []);
 
-    for (let i = 0; i < 3; i++) await app.get(`/publish?topic=own&text=own ${i}&id=n${i}`.replace(" ", "%20"));
+    for (let i = 0; i < 3; i++) {
+      await app.get(`/publish?topic=own&text=own ${i}&id=n${i}`.replace(" ", "%20"));
+    }
     const socket = await subscriber(app, "own", "n0");
     assert.deepEqual(publishedTo(socket), ["own 1", "own 2"]);
     await app.get("/publish?topic=own&text=next");
@@ -269,7 +303,9 @@ test("A large message goes to many subscribers whole, in order with small ones",
     const clients = await Promise.all(Array.from({ length: 20 }, () => subscriber(app, topic)));
     const big = "b".repeat(700_000);
     const publisher = await app.open(`/do?max=${2 * 1024 * 1024}`);
-    for (const text of ["small 1", big, "small 2"]) assert.equal(await publisher.ask(`publish ${topic} ${text}`), "published");
+    for (const text of ["small 1", big, "small 2"]) {
+      assert.equal(await publisher.ask(`publish ${topic} ${text}`), "published");
+    }
     for (const client of clients) {
       await client.until("all is here", () => publishedTo(client).length === 3);
       assert.deepEqual(publishedTo(client), ["small 1", big, "small 2"]);

@@ -35,7 +35,9 @@ test("Every seat has a bit of its own in both bitmaps", () => {
 });
 
 test("Seats have a pair of cache lines each, and their fields are distinct and inside", () => {
-  const fields = Object.entries(layout).filter(([name]) => name.startsWith("SEAT_")).map(([, at]) => at as number);
+  const fields = Object.entries(layout).filter(([name]) => name.startsWith("SEAT_")).map(([, at]) =>
+    at as number
+  );
   assert.equal(fields.length, 7);
   assert.equal(new Set(fields).size, fields.length);
   const cell = layout.seatCell(1) - layout.seatCell(0);
@@ -79,11 +81,18 @@ test("A slot's state says its position and code, for every seat, before and behi
       // The position may come as it is, or as the 32-bit number that it is in shared memory.
       assert.ok(layout.isAtPosition(state, position | 0));
       for (const laps of [1, 2, 3]) {
-        assert.ok(!layout.isAtPosition(state, position + laps * 2 ** 20), "other laps of the largest ring differ");
+        assert.ok(
+          !layout.isAtPosition(state, position + laps * 2 ** 20),
+          "other laps of the largest ring differ",
+        );
       }
     }
     assert.deepEqual([free, ready, ...claims].map(layout.isReady), [false, true, ...seats.map(() => false)]);
-    assert.deepEqual([free, ready, ...claims].map(layout.isClaimed), [false, false, ...seats.map(() => true)]);
+    assert.deepEqual([free, ready, ...claims].map(layout.isClaimed), [
+      false,
+      false,
+      ...seats.map(() => true),
+    ]);
     assert.deepEqual(claims.map(layout.claimSeat), seats);
   }
 });
@@ -100,7 +109,9 @@ test("Resetting a seat clears its cell and nobody else's", () => {
   const ring = layout.createSharedRing(1, 8, 3);
   const seats = new Int32Array(ring.seats).fill(9);
   layout.resetSeat(ring, 1);
-  const fields = Object.entries(layout).filter(([name]) => name.startsWith("SEAT_")).map(([, at]) => at as number);
+  const fields = Object.entries(layout).filter(([name]) => name.startsWith("SEAT_")).map(([, at]) =>
+    at as number
+  );
   for (const seat of [0, 1, 2]) {
     for (const field of fields) assert.equal(seats[layout.seatCell(seat) + field], seat === 1 ? 0 : 9);
   }

@@ -2,15 +2,18 @@
  * Rings for tests: at any position, with requests whose bytes say which request they are.
  * Runs on: any; runtime API: none
  */
+import assert from "node:assert/strict";
 import {
   CHANNEL_BYTE_HEAD,
   CHANNEL_HEAD,
   CHANNEL_TAIL,
   type ChannelBuffers,
+  claimedState,
   createChannelBuffers,
   createSharedRing,
   freeState,
   HEAD,
+  readyState,
   type SharedRing,
   SLOT_STATE,
   SLOT_WORDS,
@@ -46,6 +49,21 @@ export function channelAt(start: number, byteStart: number, records: number, byt
 /** The state word of a slot. */
 export function slotState(ring: SharedRing, slot: number): number {
   return new Int32Array(ring.slots)[slot * SLOT_WORDS + SLOT_STATE] ?? 0;
+}
+
+/** The position of the next claim. */
+export function headOf(ring: SharedRing): number {
+  return new Int32Array(ring.control)[HEAD] ?? 0;
+}
+
+/** Claims a slot for a seat and goes no further, as a thread that dies there. */
+export function claimAndDie(ring: SharedRing, position: number, seat: number, movesHead: boolean): void {
+  const slots = ring.slots.byteLength / 4 / SLOT_WORDS;
+  const words = new Int32Array(ring.slots);
+  const at = (position & (slots - 1)) * SLOT_WORDS + SLOT_STATE;
+  const ready = readyState(position);
+  assert.equal(Atomics.compareExchange(words, at, ready, claimedState(position, seat)), ready);
+  if (movesHead) new Int32Array(ring.control)[HEAD] = position + 1;
 }
 
 /** Puts a request into the ring, every octet of it made from its ticket; false: full. */

@@ -86,7 +86,10 @@ export class RealtimeApp {
   }
 
   /** A WebSocket at /do and an observer of its events. */
-  async watched(query = "", options: SocketOptions = {}): Promise<{ client: SocketClient; observer: Observer }> {
+  async watched(
+    query = "",
+    options: SocketOptions = {},
+  ): Promise<{ client: SocketClient; observer: Observer }> {
     const topic = this.topic();
     const observer = await this.observe(topic);
     const client = await this.open(`/do?log=${topic}&${query}`, options);
@@ -101,7 +104,9 @@ export class RealtimeApp {
   /** The body of a GET. */
   async get(path: string): Promise<string> {
     const response = await this.local.exchange(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`);
-    if (response.status !== 200) throw new Error(`${path} is answered with ${response.status} ${response.text}`);
+    if (response.status !== 200) {
+      throw new Error(`${path} is answered with ${response.status} ${response.text}`);
+    }
     return response.text;
   }
 

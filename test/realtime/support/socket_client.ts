@@ -40,7 +40,8 @@ export interface SocketOptions {
 export const KEY_FIELD = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 export const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /** What a handshake needs besides. */
-export const UPGRADE_FIELDS = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n${KEY_FIELD}`;
+export const UPGRADE_FIELDS =
+  `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n${KEY_FIELD}`;
 
 /** A handshake as it should be. */
 export function handshake(path: string, fields = ""): string {
@@ -207,7 +208,11 @@ export class SocketClient {
   /** The next frame that was not asked for yet. */
   async next(patienceMs = PATIENCE_MS): Promise<ServerFrame> {
     const index = this.#taken++;
-    await this.until("a frame comes", () => this.frames.length > index || this.ended || this.closed, patienceMs);
+    await this.until(
+      "a frame comes",
+      () => this.frames.length > index || this.ended || this.closed,
+      patienceMs,
+    );
     const next = this.frames[index];
     if (next === undefined) throw new Error(`the connection ended before the frame: ${this.#describe()}`);
     return next;
@@ -234,8 +239,14 @@ export class SocketClient {
 
   /** What the server's close frame says. */
   async closing(patienceMs = PATIENCE_MS): Promise<CloseFrame> {
-    await this.until("a close frame comes", () => this.close !== null || this.ended || this.closed, patienceMs);
-    if (this.close === null) throw new Error(`the connection ended without a close frame: ${this.#describe()}`);
+    await this.until(
+      "a close frame comes",
+      () => this.close !== null || this.ended || this.closed,
+      patienceMs,
+    );
+    if (this.close === null) {
+      throw new Error(`the connection ended without a close frame: ${this.#describe()}`);
+    }
     return this.close;
   }
 
@@ -280,7 +291,8 @@ export class SocketClient {
   #describe(): string {
     const last = this.frames.at(-1);
     const close = JSON.stringify(this.close);
-    const seen = `status ${this.status}, ${this.frames.length} frames, the last ${last?.opcode} "${last?.text}"`;
+    const seen =
+      `status ${this.status}, ${this.frames.length} frames, the last ${last?.opcode} "${last?.text}"`;
     return `${seen}, close ${close}, ended ${this.ended}, closed ${this.closed}, error "${this.errorCode}"`;
   }
 
@@ -304,7 +316,7 @@ export class SocketClient {
     this.#bytes.set(bytes, this.#end);
     this.#end += bytes.length;
     if (this.head === "" && !this.#readHead()) return;
-    if (this.status === 101) while (this.#readFrame());
+    if (this.status === 101) { while (this.#readFrame()); }
   }
 
   #readHead(): boolean {

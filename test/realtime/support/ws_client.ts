@@ -47,7 +47,12 @@ export class WsClient {
     });
   }
 
-  static open(port: number, path: string, options: ClientOptions = {}, protocols: string[] = []): Promise<WsClient> {
+  static open(
+    port: number,
+    path: string,
+    options: ClientOptions = {},
+    protocols: string[] = [],
+  ): Promise<WsClient> {
     return new Promise((resolve, reject) => {
       const socket = new Ws(`ws://127.0.0.1:${port}${path}`, protocols, options);
       const client = new WsClient(socket);
@@ -61,7 +66,9 @@ export class WsClient {
     const index = this.#taken++;
     await this.until("a message comes", () => this.messages.length > index || this.close !== null);
     const message = this.messages[index];
-    if (message === undefined) throw new Error(`closed with ${JSON.stringify(this.close)} ${this.error?.message ?? ""}`);
+    if (message === undefined) {
+      throw new Error(`closed with ${JSON.stringify(this.close)} ${this.error?.message ?? ""}`);
+    }
     return message;
   }
 
@@ -80,7 +87,9 @@ export class WsClient {
       };
       const guard = setTimeout(() => {
         this.#waiting.delete(look);
-        reject(new Error(`in ${PATIENCE_MS} ms it did not happen that ${what}: ${this.messages.length} messages`));
+        reject(
+          new Error(`in ${PATIENCE_MS} ms it did not happen that ${what}: ${this.messages.length} messages`),
+        );
       }, PATIENCE_MS);
       this.#waiting.add(look);
       look();

@@ -8,7 +8,7 @@
  * entered again. A state is what every process has seen so far and what memory holds, so two interleavings that no
  * process can tell apart are one.
  */
-import { Machine, type Process, Sharing } from "./machine.ts";
+import { type Machine, type Process, Sharing } from "./machine.ts";
 
 /** One execution to be: made anew each time, always the same way. */
 export interface World {
@@ -225,7 +225,9 @@ class Search<W extends World> {
     const id = Math.floor(choice / OPTIONS);
     const process = machine.processes[id] as Process;
     const interrupted = machine.processes[last];
-    if (interrupted !== undefined && interrupted !== process && !interrupted.isIdle && interrupted.options > 0) {
+    if (
+      interrupted !== undefined && interrupted !== process && !interrupted.isIdle && interrupted.options > 0
+    ) {
       interrupted.isInterruptedInVain = true;
     }
     if (process.isInterruptedInVain) return IN_VAIN;

@@ -258,7 +258,9 @@ export class Machine {
       const pending = process.op;
       if (pending === Op.Plain || op === Op.Plain) {
         if (pending === op) process.isInterruptedInVain = false;
-      } else if (pending <= Op.WaitAsync && op <= Op.WaitAsync && wordOf(process.array, process.index) === word) {
+      } else if (
+        pending <= Op.WaitAsync && op <= Op.WaitAsync && wordOf(process.array, process.index) === word
+      ) {
         if (pending !== Op.Load || op !== Op.Load) process.isInterruptedInVain = false;
       }
     }
@@ -302,7 +304,11 @@ export class Machine {
     const name = OP_NAMES[op] ?? "";
     if (op === Op.Plain) return `${process.name}: plain accesses`;
     if (op === Op.Event || op === Op.Await) return `${process.name}: ${name.toLowerCase()} ${result}`;
-    const operands = op === Op.CompareExchange ? `${a} → ${b}` : op === Op.Load || op === Op.Notify ? "" : `${a}`;
+    const operands = op === Op.CompareExchange
+      ? `${a} → ${b}`
+      : op === Op.Load || op === Op.Notify
+      ? ""
+      : `${a}`;
     const shown = typeof result === "object" ? "armed" : String(result);
     return `${process.name}: ${name} ${this.describe(word)} ${operands} = ${shown}`;
   }
@@ -361,7 +367,8 @@ export const SteppingAtomics = {
     due(Op.CompareExchange, array, index, expected, value),
   notify: (array: Int32Array, index: number): void => due(Op.Notify, array, index),
   wait: (array: Int32Array, index: number, value: number): void => due(Op.Wait, array, index, value),
-  waitAsync: (array: Int32Array, index: number, value: number): void => due(Op.WaitAsync, array, index, value),
+  waitAsync: (array: Int32Array, index: number, value: number): void =>
+    due(Op.WaitAsync, array, index, value),
 };
 
 /** What the coroutines call besides. */

@@ -32,7 +32,11 @@ const SLEEPS = /everybody sleeps/;
 export const MUTANTS: readonly Mutant[] = [
   {
     name: "head is helped past a claim of the lap before",
-    patches: [{ file: CONSUMER, from: "if (isClaimed(state) && isAtPosition(state, head)) {", to: "if (isClaimed(state)) {" }],
+    patches: [{
+      file: CONSUMER,
+      from: "if (isClaimed(state) && isAtPosition(state, head)) {",
+      to: "if (isClaimed(state)) {",
+    }],
     scenario: { workers: 2, slots: 1, requests: 2, startsAwake: true },
     preemptions: 1,
     found: /goes on for ever|everybody sleeps/,
@@ -43,7 +47,8 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: PRODUCER,
         from: "    slots[slot + SLOT_KIND] = kind;\n",
-        to: "    Atomics.store(slots, slot + SLOT_STATE, readyState(tail));\n    slots[slot + SLOT_KIND] = kind;\n",
+        to:
+          "    Atomics.store(slots, slot + SLOT_STATE, readyState(tail));\n    slots[slot + SLOT_KIND] = kind;\n",
       },
     ],
     scenario: { workers: 2, slots: 2, requests: 2, startsAwake: true },
@@ -55,8 +60,10 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: CONSUMER,
-        from: "    this.#copy(slots[slot + SLOT_OFFSET] ?? 0, slots[slot + SLOT_LENGTH] ?? 0);\n    if (this.#cell",
-        to: "    const offset = slots[slot + SLOT_OFFSET] ?? 0;\n    const length = slots[slot + SLOT_LENGTH] ?? 0;\n    if (this.#cell",
+        from:
+          "    this.#copy(slots[slot + SLOT_OFFSET] ?? 0, slots[slot + SLOT_LENGTH] ?? 0);\n    if (this.#cell",
+        to:
+          "    const offset = slots[slot + SLOT_OFFSET] ?? 0;\n    const length = slots[slot + SLOT_LENGTH] ?? 0;\n    if (this.#cell",
       },
       {
         file: CONSUMER,
@@ -109,14 +116,22 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the inbox is not looked at again after the announcement",
-    patches: [{ file: THREAD, from: "|| this.#inbox.hasWork() || this.#isDead();", to: "|| this.#isDead();" }],
+    patches: [{
+      file: THREAD,
+      from: "|| this.#inbox.hasWork() || this.#isDead();",
+      to: "|| this.#isDead();",
+    }],
     scenario: { workers: 1, slots: 1, requests: 1, messages: 1 },
     preemptions: 1,
     found: /message was not read/,
   },
   {
     name: "stop is not looked at again after the announcement",
-    patches: [{ file: THREAD, from: "|| this.#inbox.hasWork() || this.#isDead();", to: "|| this.#inbox.hasWork();" }],
+    patches: [{
+      file: THREAD,
+      from: "|| this.#inbox.hasWork() || this.#isDead();",
+      to: "|| this.#inbox.hasWork();",
+    }],
     scenario: { workers: 2, slots: 1, requests: 1, givenUp: "anywhere" },
     preemptions: 1,
     found: /was given up and sleeps on/,
@@ -126,8 +141,10 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: PARKING,
-        from: "    Atomics.store(this.#seats, this.#futex, 1);\n    Atomics.or(this.#control, this.#word, this.#bit);\n",
-        to: "    Atomics.or(this.#control, this.#word, this.#bit);\n    Atomics.store(this.#seats, this.#futex, 1);\n",
+        from:
+          "    Atomics.store(this.#seats, this.#futex, 1);\n    Atomics.or(this.#control, this.#word, this.#bit);\n",
+        to:
+          "    Atomics.or(this.#control, this.#word, this.#bit);\n    Atomics.store(this.#seats, this.#futex, 1);\n",
       },
     ],
     scenario: { workers: 1, slots: 2, requests: 2 },
@@ -168,7 +185,11 @@ export const MUTANTS: readonly Mutant[] = [
         from: "    this.#doorbell.mark();\n    if (++this.#unrung",
         to: "    if (++this.#unrung",
       },
-      { file: OUTBOX, from: "    this.#unrung = 0;\n    this.#doorbell.ring();\n", to: "    this.#unrung = 0;\n    this.#doorbell.ring();\n    this.#doorbell.mark();\n" },
+      {
+        file: OUTBOX,
+        from: "    this.#unrung = 0;\n    this.#doorbell.ring();\n",
+        to: "    this.#unrung = 0;\n    this.#doorbell.ring();\n    this.#doorbell.mark();\n",
+      },
     ],
     scenario: { workers: 1, slots: 1, requests: 1 },
     preemptions: 1,
@@ -205,7 +226,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: HANDLE,
-        from: "      // The worker may have made room before it could see the word.\n      this.#flushBacklog();\n",
+        from:
+          "      // The worker may have made room before it could see the word.\n      this.#flushBacklog();\n",
         to: "",
       },
     ],
@@ -265,7 +287,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: IO_THREAD,
-        from: "have said.\n    Atomics.add(this.#control, DOORBELL, 1);\n    Atomics.notify(this.#control, DOORBELL);\n",
+        from:
+          "have said.\n    Atomics.add(this.#control, DOORBELL, 1);\n    Atomics.notify(this.#control, DOORBELL);\n",
         to: "have said.\n",
       },
     ],
@@ -291,7 +314,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: THREAD,
-        from: "    if (this.#stopping) this.#parking.announcePrivately();\n    else this.#parking.announce();\n",
+        from:
+          "    if (this.#stopping) this.#parking.announcePrivately();\n    else this.#parking.announce();\n",
         to: "    this.#parking.announce();\n",
       },
       {
@@ -317,7 +341,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a taken request is announced after current has moved on",
     patches: [
-      { file: THREAD, from: "    this.outbox.taken(call.ticket);\n    call.isTaken = true;\n", to: "    this.#current(0);\n    this.outbox.taken(call.ticket);\n    call.isTaken = true;\n" },
+      {
+        file: THREAD,
+        from: "    this.outbox.taken(call.ticket);\n    call.isTaken = true;\n",
+        to: "    this.#current(0);\n    this.outbox.taken(call.ticket);\n    call.isTaken = true;\n",
+      },
     ],
     scenario: { workers: 1, slots: 1, requests: 1, asyncFrom: 1, parks: true, givenUp: "running" },
     preemptions: 1,

@@ -70,7 +70,9 @@ class Request {
   }
 
   finish(how: string): void {
-    if (this.end !== null) this.#world.blame(`request ${this.ticket} was answered twice: ${this.end}, ${how}`);
+    if (this.end !== null) {
+      this.#world.blame(`request ${this.ticket} was answered twice: ${this.end}, ${how}`);
+    }
     this.end = how;
     this.#world.onFinish();
   }
@@ -154,7 +156,9 @@ export class ScenarioWorld implements World {
     for (const process of this.machine.processes) {
       this.machine.begin(process);
       // Who has just started finds nothing and goes to sleep; what can meet there, meets again behind each request.
-      while (scenario.startsAwake !== true && process.options > 0 && !process.isIdle) this.machine.step(process, 0);
+      while (scenario.startsAwake !== true && process.options > 0 && !process.isIdle) {
+        this.machine.step(process, 0);
+      }
     }
   }
 
@@ -174,7 +178,7 @@ export class ScenarioWorld implements World {
     }
   }
 
-  *#runWorker(loop: Steps<string>): Steps {
+  *#runWorker(loop: Steps<string>): Steps<void> {
     try {
       yield* loop;
     } catch (error) {
@@ -191,12 +195,16 @@ export class ScenarioWorld implements World {
     if (Model.bells.some((bell) => bell.resolved)) events.push("bell");
     const isHeldBack = !this.#isTold && this.#begun >= (scenario.leavesAfter ?? Infinity);
     if (this.#io.held === 0 && !isHeldBack) {
-      const most = scenario.oneByOne === true ? Math.min(1, this.#begun + 1 - this.requests.length) : Infinity;
+      const most = scenario.oneByOne === true
+        ? Math.min(1, this.#begun + 1 - this.requests.length)
+        : Infinity;
       for (let count = Math.min(this.#toPush, most); count > 0; count--) events.push(`push ${count}`);
     }
     const isGone = first !== undefined && (first.isDead || first.isDone);
     if (isGone && this.#exitsReported === 0) events.push("exit");
-    if (scenario.givenUp !== undefined && !this.#isGivenUp && !isGone && this.#canGiveUp()) events.push("give up");
+    if (scenario.givenUp !== undefined && !this.#isGivenUp && !isGone && this.#canGiveUp()) {
+      events.push("give up");
+    }
     if (this.#begun >= (scenario.leavesAfter ?? Infinity) && !this.#isTold) events.push("tell");
     if (scenario.sheds === true && !this.#hasShed) events.push("shed");
     if (this.#toSend > 0) events.push("send");
@@ -216,7 +224,7 @@ export class ScenarioWorld implements World {
     return false;
   }
 
-  *#handle(event: string): Steps {
+  *#handle(event: string): Steps<void> {
     this.machine.log?.push(`io: event ${event}`);
     const handle = this.#handles[0] as HandleSide;
     if (event.startsWith("push")) {
@@ -300,10 +308,10 @@ export class ScenarioWorld implements World {
   }
 
   /** The I/O side reads a record of a worker. */
-  onRecord(worker: HandleSide, record: RecordSide): "bye" | undefined {
+  onRecord(worker: HandleSide, record: RecordSide): "bye" | "read" {
     if (record.kind === OutboxKind.Bye) return "bye";
     const request = this.#open(record.ticket);
-    if (request === null) return;
+    if (request === null) return "read";
     if (record.kind === OutboxKind.Taken) {
       request.worker = worker;
     } else if (record.kind === OutboxKind.Response) {
@@ -314,6 +322,7 @@ export class ScenarioWorld implements World {
       if (request.runs === 0) this.blame(`request ${ticket} was answered but not run`);
       request.finish(ANSWERED.worker);
     } else this.blame(`a record of kind ${record.kind}`);
+    return "read";
   }
 
   /** A handler awaits; the rest of it runs when its event loop turns. */
@@ -421,6 +430,8 @@ function describeWord(
     const cell = layout.seatCell(1);
     return `seat ${Math.floor(inSeats / cell)} ${fields[inSeats % cell]}`;
   }
-  if (inSlots < (ring.slots as ArrayBuffer).byteLength / 4) return `slot ${Math.floor(inSlots / layout.SLOT_WORDS)}`;
+  if (inSlots < (ring.slots as ArrayBuffer).byteLength / 4) {
+    return `slot ${Math.floor(inSlots / layout.SLOT_WORDS)}`;
+  }
   return `channel word ${word}`;
 }

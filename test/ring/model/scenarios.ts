@@ -27,7 +27,11 @@ export const SCENARIOS: readonly NamedScenario[] = [
     scenario: { ...BASE, workers: 1, requests: 1, messages: 2, inboxRecords: 1 },
     preemptions: 1,
   },
-  { name: "the I/O thread sheds a request", scenario: { ...BASE, sheds: true, timers: true }, preemptions: 1 },
+  {
+    name: "the I/O thread sheds a request",
+    scenario: { ...BASE, sheds: true, timers: true },
+    preemptions: 1,
+  },
   {
     name: "a handler awaits",
     scenario: { ...BASE, slots: 2, asyncFrom: 2, parks: true },

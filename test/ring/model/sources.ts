@@ -310,7 +310,10 @@ export async function loadModelCode(patches: readonly Patch[] = []): Promise<Mod
   const whole = new Map(STEPPED.map((file) => [nameOf(file), read(file)]));
   const side = (template: string, file: string): string => sideOf(template, file, read(file));
   whole.set("worker_side.ts", side(WORKER_SIDE, THREAD));
-  whole.set("io_side.ts", side(IO_SIDE, IO_THREAD).replace(/(?<![\w.])deliver\(this,/g, "this.deliver(this,"));
+  whole.set(
+    "io_side.ts",
+    side(IO_SIDE, IO_THREAD).replace(/(?<![\w.])deliver\(this,/g, "this.deliver(this,"),
+  );
   whole.set("pool_side.ts", side(POOL_SIDE, POOL));
 
   const folder = mkdtempSync(join(tmpdir(), "cartouche-model-"));
@@ -370,5 +373,6 @@ function sideOf(template: string, file: string, source: string): string {
     if (isMethod) members.push(memberOf(file, source, name));
     else if (name.startsWith("#")) fields.push(field ?? `  ${name} = Model.inert;`);
   }
-  return head.join("\n") + template.replace("//MEMBERS", () => `${fields.join("\n")}\n\n${members.join("\n\n")}`);
+  return head.join("\n") +
+    template.replace("//MEMBERS", () => `${fields.join("\n")}\n\n${members.join("\n\n")}`);
 }
