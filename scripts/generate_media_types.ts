@@ -10,7 +10,9 @@ import { mimes } from "mrmime";
 const entries = Object.entries(mimes).sort(([a], [b]) => a < b ? -1 : 1);
 const byType = new Map<string, string[]>();
 for (const [ending, type] of entries) byType.set(type, [...(byType.get(type) ?? []), ending]);
-const lines = [...byType].sort(([a], [b]) => a < b ? -1 : 1).map(([type, endings]) => `${type} ${endings.join(" ")}`);
+const lines = [...byType].sort(([a], [b]) => a < b ? -1 : 1).map(([type, endings]) =>
+  `${type} ${endings.join(" ")}`
+);
 
 const source = `/**
  * Media types by file ending: the common ones of the IANA registry and of the web.

@@ -5,4 +5,5 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { startWorker } from "../src/worker/start.ts";
 
-if (parentPort !== null) await startWorker(parentPort, workerData);
+// Not awaited: Deno 2.9 keeps two descriptors for ever of a thread that ends while its module is being evaluated.
+if (parentPort !== null) void startWorker(parentPort, workerData);

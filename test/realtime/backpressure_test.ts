@@ -203,6 +203,33 @@ test("An echo for a client that sends everything before it reads anything pushes
   });
 });
 
+test("Messages that wait for a blocked handler are not answered all at once to a client that reads slowly", async () => {
+  await withRealtime({}, async (app) => {
+    const { client, id } = await paused(app, "");
+    const handle = app.local.server.socket(id);
+    // The kernel is full, and a little less than half of the limit waits here.
+    let filled = 0;
+    for (; handle.bufferedAmount < 300_000; filled++) handle.send(new Uint8Array(SIZE).fill(filled));
+    client.text(`block ${app.gate("b")}`);
+    await app.gates.arrived("b");
+    const count = 16;
+    for (let i = 0; i < count; i++) {
+      await client.sendAll(frame({ opcode: 2, payload: new Uint8Array(SIZE).fill(i) }));
+    }
+    const other = await app.open();
+    for (let i = 0; i < 50; i++) assert.equal(await other.ask(`echo ${i}`), String(i));
+    app.gates.open("b");
+    for (let i = 50; i < 100; i++) assert.equal(await other.ask(`echo ${i}`), String(i));
+    client.resume();
+    const all = 1 + filled + 1 + count;
+    await client.until("all is here", () => client.frames.length === all || client.close !== null);
+    assert.equal(client.close, null);
+    const messages = client.frames.filter(({ opcode }) => opcode === 2).map(({ payload }) => payload[0]);
+    const numbers = (length: number): number[] => Array.from({ length }, (_, i) => i % 256);
+    assert.deepEqual(messages, [...numbers(filled), ...numbers(count)]);
+  });
+});
+
 test("Pings of a client that does not read its pongs stop being read", async () => {
   await withRealtime({}, async (app) => {
     const client = await app.open(`/do?buffer=${64 * 1024}`);

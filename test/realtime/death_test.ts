@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { handshake } from "./support/socket_client.ts";
 import { get } from "../support/raw_client.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
 import { until } from "../support/until.ts";
 import { concat, frame, utf8 } from "../websocket/client_frames.ts";
 import { StreamDeflater, StreamInflater } from "../websocket/zlib_peer.ts";
@@ -171,27 +172,39 @@ test("With context takeover the windows survive a thread's death, in both direct
       const { isCompressed, payload, text } = await client.next();
       return isCompressed ? new TextDecoder().decode(await inflater.inflate(payload)) : text;
     };
-    const story = "a story that every message tells again, so that each refers to the one before ";
+    const random = new SeededRandom();
+    const words = [
+      "that",
+      "every",
+      "message",
+      "tells",
+      "again",
+      "so",
+      "each",
+      "refers",
+      "to",
+      "the",
+      "others",
+    ];
+    // Alike, and of different lengths: a reference into the wrong place brings other words.
+    const story = (): string =>
+      Array.from({ length: 10 + random.below(30) }, () => random.pick(words)).join(" ");
     for (let round = 0; round < 4; round++) {
+      const stories = [story(), story(), story(), story()];
+      const [a, b, c, d] = stories;
       // All in one packet, so in one batch; in some rounds what is lost is not compressed itself.
       const packet = [
-        await compressed(`echo ${story} ${round} a`),
-        await compressed(`echo ${story} ${round} b`),
-        round % 2 === 0 ? await compressed(`exit ${story}`) : frame({ payload: "exit" }),
-        await compressed(`echo ${story} ${round} c`),
+        await compressed(`echo ${a}`),
+        await compressed(`echo ${b}`),
+        round % 2 === 0 ? await compressed(`exit ${story()}`) : frame({ payload: "exit" }),
+        await compressed(`echo ${c}`),
         frame({ payload: "plain p" }),
-        await compressed(`echo ${story} ${round} d`),
+        await compressed(`echo ${d}`),
       ];
       client.send(concat(...packet));
       const answers = [];
       for (let i = 0; i < 5; i++) answers.push(await next());
-      assert.deepEqual(answers, [
-        `${story} ${round} a`,
-        `${story} ${round} b`,
-        `${story} ${round} c`,
-        "p",
-        `${story} ${round} d`,
-      ]);
+      assert.deepEqual(answers, [a, b, c, "p", d]);
     }
     await client.leave();
     const events = (await observer.until("close")).map(({ event }) => event);

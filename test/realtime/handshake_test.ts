@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { get, post } from "../support/raw_client.ts";
+import { until } from "../support/until.ts";
 import { concat, frame, utf8 } from "../websocket/client_frames.ts";
 import { SharedRealtime, withRealtime } from "./support/realtime_app.ts";
 import { ACCEPT, handshake, KEY_FIELD, SocketClient, UPGRADE_FIELDS } from "./support/socket_client.ts";
@@ -276,25 +277,45 @@ test("A connection that has served requests is upgraded, also while they are una
   });
 });
 
-test("A thread that dies behind its upgrade takes nothing from a connection that still waits for its turn", async () => {
-  await withRealtime({ workers: 3 }, async (app) => {
+for (const how of ["fail", "exit"] as const) {
+  test(`A handler that ${how}s behind its upgrade changes nothing for a connection that waits for its turn`, async () => {
+    await withRealtime({ workers: 3, logLevel: "error" }, async (app) => {
+      const client = await app.connect();
+      const upgrade = handshake(`/decide?${app.gates.query("second")}&id&${how}`);
+      client.send(get(`/gate?${app.gates.query("first")}`) + upgrade);
+      await app.gates.arrived("first");
+      await app.gates.arrived("second");
+      app.gates.open("second");
+      await app.gates.arrived("second-id");
+      await app.local.until("it has failed", ({ workersDied }) => how === "fail" || workersDied === 1);
+      const id = app.gates.note("second-id");
+      const other = await app.open("/do");
+      assert.equal(await other.ask(`to ${id} state`), "true 0");
+      assert.equal(await other.ask(`to ${id} send by id`), "queued");
+      assert.equal(await other.ask(`to ${id} close bye`), "done");
+      app.gates.open("first");
+      await client.until("the close frame is here", () => client.octets.includes("bye"));
+      assert.match(client.octets, /^HTTP\/1\.1 200 [^]*passedHTTP\/1\.1 101 /);
+      assert.ok(client.octets.endsWith("\r\n\r\n\x81\x05by id\x88\x05\x0f\xa0bye"), client.octets);
+    });
+  });
+}
+
+test("An upgrade that waits for its turn longer than the deadline is still an upgrade", async () => {
+  await withRealtime({ workers: 2, deadlineMs: 200, logLevel: "error" }, async (app) => {
     const client = await app.connect();
+    // Neither handler ends; the first has no deadline, the second has upgraded.
     client.send(
-      get(`/gate?${app.gates.query("first")}`) + handshake(`/decide?${app.gates.query("second")}&id&fail`),
+      get(`/slow?${app.gates.query("first")}`) + handshake("/decide/blocking?" + app.gates.query("second")),
     );
-    await app.gates.arrived("first");
     await app.gates.arrived("second");
     app.gates.open("second");
-    await app.gates.arrived("second-id");
-    const id = app.gates.note("second-id");
-    const other = await app.open("/do");
-    assert.equal(await other.ask(`to ${id} state`), "true 0");
-    assert.equal(await other.ask(`to ${id} send by id`), "queued");
-    assert.equal(await other.ask(`to ${id} close bye`), "done");
+    await app.gates.arrived("second-after");
+    const begun = performance.now();
+    await until("the deadline is long over", () => performance.now() - begun > 600);
     app.gates.open("first");
-    await client.until("the close frame is here", () => client.octets.includes("bye"));
-    assert.match(client.octets, /^HTTP\/1\.1 200 [^]*passedHTTP\/1\.1 101 /);
-    assert.ok(client.octets.endsWith("\r\n\r\n\x81\x05by id\x88\x05\x0f\xa0bye"), client.octets);
+    await client.ping("after all").until("the pong is here", () => client.octets.includes("after all"));
+    assert.match(client.octets, /^HTTP\/1\.1 200 [^]*passedHTTP\/1\.1 101 [^]*after all$/);
   });
 });
 

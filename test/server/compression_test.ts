@@ -105,8 +105,15 @@ test("Short content, media, and what the handler coded or fixed itself stay as t
 
 test("A Vary of the handler is kept and not doubled", async () => {
   await shared.run(async (app) => {
-    for (const [given, expected] of [["Origin", "origin,accept-encoding"], ["accept-encoding", "accept-encoding"], ["*", "*"]]) {
-      const response = await app.exchange(get(`/text?length=5000&field=vary=${given}`, "Accept-Encoding: gzip\r\n"));
+    for (
+      const [given, expected] of [["Origin", "origin,accept-encoding"], [
+        "accept-encoding",
+        "accept-encoding",
+      ], ["*", "*"]]
+    ) {
+      const response = await app.exchange(
+        get(`/text?length=5000&field=vary=${given}`, "Accept-Encoding: gzip\r\n"),
+      );
       assert.equal(response.header("content-encoding"), "gzip");
       assert.equal(response.header("vary")?.toLowerCase().replaceAll(" ", ""), expected);
     }

@@ -60,7 +60,10 @@ for (
         assert.ok(lights >= 5, `only ${lights} light requests were answered meanwhile`);
         assert.equal(app.stats.deadlines - before.deadlines, 1);
         if (costsThread) {
-          await app.until("the thread is replaced", (stats) => stats.workersStarted === before.workersStarted + 1);
+          await app.until(
+            "the thread is replaced",
+            (stats) => stats.workersStarted === before.workersStarted + 1,
+          );
         }
         // The thread comes to its answer after all; nobody may see it.
         gates.open("a");
@@ -96,7 +99,8 @@ test("The 503 of a pipelined request stands in its place", async () => {
     await withGates(async (gates) => {
       const client = await app.connect();
       client.send(
-        get("/light") + get(`/gate/burning?${gates.query("a")}`) + get("/light") + get("/never") + get("/light"),
+        get("/light") + get(`/gate/burning?${gates.query("a")}`) + get("/light") + get("/never") +
+          get("/light"),
       );
       const statuses = (await client.receive(5)).map(({ status }) => status);
       assert.deepEqual(statuses, [200, 503, 200, 503, 200]);
@@ -159,7 +163,10 @@ for (const path of ["/gate/burning", "/gate", "/gate/late-burning"]) {
         await gates.arrived("a");
         client.reset();
         await app.until("the client's leaving is known", ({ connections }) => connections === 0);
-        await app.until("the thread is replaced", (stats) => stats.workersStarted === before.workersStarted + 1);
+        await app.until(
+          "the thread is replaced",
+          (stats) => stats.workersStarted === before.workersStarted + 1,
+        );
         gates.open("a");
         await isWhole(app);
         assert.equal((await app.exchange(get("/light"))).text, "light");

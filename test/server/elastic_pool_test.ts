@@ -53,7 +53,9 @@ test("A thread with an awaiting handler does not idle", async () => {
       gates.open("block");
       await blocked.response();
       // The first is the one that may leave; the second answers, however long it takes.
-      for (let i = 0; i < 4; i++) assert.equal((await app.exchange(get("/number?n=1&ms=100"))).text, "number 1");
+      for (let i = 0; i < 4; i++) {
+        assert.equal((await app.exchange(get("/number?n=1&ms=100"))).text, "number 1");
+      }
       gates.open("await");
       assert.equal((await awaiting.response()).text, "passed");
     });
@@ -68,7 +70,9 @@ test("Requests that come while threads come and go are all answered", async () =
       const clients = await Promise.all(Array.from({ length: 6 }, () => app.connect()));
       const counts = clients.map(() => 1 + random.below(6));
       clients.forEach((client, index) => {
-        for (let i = 0; i < (counts[index] ?? 0); i++) client.send(get(`/number?n=${i}&ms=${10 + random.below(15)}&block`));
+        for (let i = 0; i < (counts[index] ?? 0); i++) {
+          client.send(get(`/number?n=${i}&ms=${10 + random.below(15)}&block`));
+        }
       });
       for (const [index, client] of clients.entries()) {
         const texts = (await client.receive(counts[index] ?? 0)).map((response) => response.text);
@@ -98,10 +102,16 @@ test("A fixed pool keeps its threads", async () => {
       assert.equal(arrived(), 3);
       assert.equal(app.stats.workers, 3);
       for (let index = 0; index < 5; index++) gates.open(`g${index}`);
-      const statuses = (await Promise.all(clients.map((client) => client.response()))).map(({ status }) => status);
+      const statuses = (await Promise.all(clients.map((client) => client.response()))).map(({ status }) =>
+        status
+      );
       assert.deepEqual(statuses.sort(), [200, 200, 200, 503, 503]);
     });
     const { workers, workersStarted, workersDied } = app.stats;
-    assert.deepEqual({ workers, workersStarted, workersDied }, { workers: 3, workersStarted: 3, workersDied: 0 });
+    assert.deepEqual({ workers, workersStarted, workersDied }, {
+      workers: 3,
+      workersStarted: 3,
+      workersDied: 0,
+    });
   });
 });

@@ -149,7 +149,10 @@ for (const path of ["/exit", "/exit?code=0", "/exit/late", "/crash", "/reject"])
       const response = await client.send(get(path)).response();
       assert.equal(response.status, 500);
       assert.equal((await client.send(get("/light")).response(1)).text, "light");
-      await app.until("the thread is replaced", (stats) => stats.workersStarted === before.workersStarted + 1);
+      await app.until(
+        "the thread is replaced",
+        (stats) => stats.workersStarted === before.workersStarted + 1,
+      );
       await isWell(app);
       assert.equal(app.stats.workersDied - before.workersDied, 1);
       await app.until("it is logged", () => app.logs.length > 0);
@@ -232,7 +235,12 @@ for (const how of ["", "&respond", "&stream"]) {
         assert.doesNotMatch(response.text, /injected/);
       }
       await app.until("all are logged", () => app.logs.length >= BAD_FIELDS.length);
-      if (how !== "") assert.deepEqual(app.logs.map((log) => log.error?.code), BAD_FIELDS.map(() => "ERR_HEADER"));
+      if (how !== "") {
+        assert.deepEqual(
+          app.logs.map((log) => log.error?.code),
+          BAD_FIELDS.map(() => "ERR_HEADER"),
+        );
+      }
     });
   });
 }
@@ -241,7 +249,12 @@ test("A handler cannot set the framing fields of its response to something else"
   await shared.run(async (app) => {
     for (const how of ["", "&respond"]) {
       const client = await app.connect();
-      for (const [name, value] of [["transfer-encoding", "chunked"], ["content-length", "2"], ["keep-alive", "max=1"]]) {
+      for (
+        const [name, value] of [["transfer-encoding", "chunked"], ["content-length", "2"], [
+          "keep-alive",
+          "max=1",
+        ]]
+      ) {
         client.send(get(`/header?name=${name}&value=${value}${how}`));
       }
       client.send(get("/light"));
@@ -256,4 +269,3 @@ test("A handler cannot set the framing fields of its response to something else"
 });
 
 test("The server that these tests share stops", () => shared.stop());
-

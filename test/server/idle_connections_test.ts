@@ -51,7 +51,10 @@ test(`${COUNT} idle connections cost little, hinder nobody, and give descriptors
       assert.ok(performance.now() - since < 5_000, `200 requests took ${performance.now() - since} ms`);
       // One after the other they are used once more, each where it was left.
       for (let i = 0; i < COUNT; i += 97) {
-        assert.equal((await clients[i]?.send(get("/number?n=7")).response(i % 2 === 0 ? 1 : 0))?.text, "number 7");
+        assert.equal(
+          (await clients[i]?.send(get("/number?n=7")).response(i % 2 === 0 ? 1 : 0))?.text,
+          "number 7",
+        );
       }
       for (const client of clients) client.destroy();
       await until("all are gone", async () => (await app.stats()).connections === 0);

@@ -67,7 +67,11 @@ const FAILURES: readonly Failure[] = [
     source: `${SERVE}${APP}if (!isMainThread) await import("./does_not_exist.mjs");\n${START}`,
     says: "",
   },
-  { what: "has no default export", source: `${SERVE}${START}`, says: "app.mjs has no default export with a fetch function" },
+  {
+    what: "has no default export",
+    source: `${SERVE}${START}`,
+    says: "app.mjs has no default export with a fetch function",
+  },
   {
     what: "exports something without fetch",
     source: `${SERVE}export default { get: () => "served" };\n${START}`,
@@ -132,7 +136,12 @@ await serve(import.meta.url, { port: 0, workers: 1, maxWaitMs: 200 });
 
 test("An address that is taken gives ERR_LISTEN, and nothing keeps the process alive", async () => {
   await withApp("app.ts", {}, async (app) => {
-    const options = { port: app.port, workers: 1, handleSignals: false, onListen: () => assert.fail("it listens") };
+    const options = {
+      port: app.port,
+      workers: 1,
+      handleSignals: false,
+      onListen: () => assert.fail("it listens"),
+    };
     await assert.rejects(
       serve(fixture("app.ts"), options),
       (error: Error & { code?: string }) => error.code === "ERR_LISTEN" && error.cause instanceof Error,

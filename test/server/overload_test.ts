@@ -67,7 +67,9 @@ test("Requests beyond maxWaiting are refused with Retry-After when nothing moves
       const { waiting, shed } = app.stats;
       assert.deepEqual({ waiting, shed }, { waiting: 4, shed: 16 });
       await unblock(gates, blocked);
-      for (const client of clients) if (!refused.includes(client)) assert.equal((await client.response()).text, "light");
+      for (const client of clients) {
+        if (!refused.includes(client)) assert.equal((await client.response()).text, "light");
+      }
       assert.equal((await app.exchange(get("/light"))).text, "light");
     });
   });
@@ -126,7 +128,10 @@ test("A full outbox makes its worker wait and loses nothing", async () => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
     for (const client of clients) {
       const responses = await client.receive(60);
-      assert.deepEqual(responses.map((response) => response.bodyLength), Array.from({ length: 60 }, (_, i) => 40_000 + i));
+      assert.deepEqual(
+        responses.map((response) => response.bodyLength),
+        Array.from({ length: 60 }, (_, i) => 40_000 + i),
+      );
     }
   });
 });

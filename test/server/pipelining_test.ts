@@ -15,7 +15,9 @@ test("Pipelined responses come in request order whatever worker finishes first",
   await withApp("app.ts", { workers: 3 }, async (app) => {
     await withGates(async (gates) => {
       const client = await app.connect();
-      client.send(get(`/gate?${gates.query("first")}`) + get("/light") + get(`/gate?${gates.query("third")}`));
+      client.send(
+        get(`/gate?${gates.query("first")}`) + get("/light") + get(`/gate?${gates.query("third")}`),
+      );
       client.send(get("/number?n=4&ms=1") + get("/number?n=5"));
       await gates.arrived("first");
       await gates.arrived("third");
@@ -83,7 +85,10 @@ test("A broken request in the middle lets the earlier responses out and ends the
     await withGates(async (gates) => {
       const before = app.stats;
       const client = await app.connect();
-      client.send(get(`/gate?${gates.query("a")}`) + get("/light") + "GET / HTTP/1.1\r\nHo st: x\r\n\r\n" + get("/never"));
+      client.send(
+        get(`/gate?${gates.query("a")}`) + get("/light") + "GET / HTTP/1.1\r\nHo st: x\r\n\r\n" +
+          get("/never"),
+      );
       await gates.arrived("a");
       gates.open("a");
       const responses = await client.receive(3);
@@ -117,7 +122,10 @@ test("After a half-close with a full pipeline everything is answered", async () 
     for (let i = 0; i < 30; i++) text += get(`/number?n=${i}&ms=1`);
     client.send(text).end();
     const responses = await client.receive(30);
-    assert.deepEqual(responses.map((response) => response.text), Array.from({ length: 30 }, (_, i) => `number ${i}`));
+    assert.deepEqual(
+      responses.map((response) => response.text),
+      Array.from({ length: 30 }, (_, i) => `number ${i}`),
+    );
     assert.equal(await client.ending(), "clean");
   });
 });
@@ -206,7 +214,13 @@ test("A stream to an HTTP/1.0 client is delimited by the end of the connection",
 
 test("HEAD gets the fields of GET without content, and the connection stays in step", async () => {
   await shared.run(async (app) => {
-    const paths = ["/light", "/text?length=5000", "/text?length=5000&type=image/png", "/pieces?count=2", "/nowhere"];
+    const paths = [
+      "/light",
+      "/text?length=5000",
+      "/text?length=5000&type=image/png",
+      "/pieces?count=2",
+      "/nowhere",
+    ];
     const plain = await app.connect();
     for (const path of paths) plain.send(get(path));
     const gets = await plain.receive(paths.length);
@@ -215,7 +229,9 @@ test("HEAD gets the fields of GET without content, and the connection stays in s
     const heads = await client.receive(paths.length);
     const shown = (response: typeof heads[number] | undefined): unknown => [
       response?.status,
-      ...["content-length", "content-type", "transfer-encoding", "vary"].map((name) => response?.header(name)),
+      ...["content-length", "content-type", "transfer-encoding", "vary"].map((name) =>
+        response?.header(name)
+      ),
     ];
     assert.deepEqual(heads.map(shown), gets.map(shown));
     assert.equal(heads[0]?.header("content-length"), "5");

@@ -28,7 +28,11 @@ const REFUSALS: readonly Refusal[] = [
   { what: "too many fields", text: get("/", "A: a\r\n".repeat(200)), status: 431 },
   { what: "content beyond maxBodyBytes", text: post("/echo", MEBIBYTE + 1), status: 413 },
   { what: "a terabyte", text: post("/ignore", 2 ** 40), status: 413 },
-  { what: "more than 2^53", text: post("/ignore", 0, "").replace("Length: 0", "Length: 99999999999999999999"), status: 413 },
+  {
+    what: "more than 2^53",
+    text: post("/ignore", 0, "").replace("Length: 0", "Length: 99999999999999999999"),
+    status: 413,
+  },
   { what: "content beyond a route's limit", text: post("/small", 1001), status: 413 },
   { what: "two octets where a route takes one", text: post("/one", 2), status: 413 },
   { what: "CONNECT", text: "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", status: 501 },
@@ -78,7 +82,13 @@ async function refusedWhileSending(client: RawClient, head: string, bytes: numbe
 
 test("A refusal is not lost to a reset when the client goes on sending before it reads", async () => {
   await shared.run(async (app) => {
-    for (const head of [post("/echo", 1 << 30), "GET / HTTP/9.9\r\n\r\n", get("/", `A: ${"a".repeat(20_000)}\r\n`)]) {
+    for (
+      const head of [
+        post("/echo", 1 << 30),
+        "GET / HTTP/9.9\r\n\r\n",
+        get("/", `A: ${"a".repeat(20_000)}\r\n`),
+      ]
+    ) {
       await refusedWhileSending(await app.connect(), head, 8 * MEBIBYTE);
     }
   });

@@ -16,11 +16,28 @@ const MEBIBYTE = 1024 * 1024;
 const encoder = new TextEncoder();
 
 /** The head of a POST with chunked content. */
-const chunkedHead = (path: string): string => `POST ${path} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n`;
-const sum = (bytes: Uint8Array): string => `${bytes.length} ${createHash("sha256").update(bytes).digest("hex")}`;
+const chunkedHead = (path: string): string =>
+  `POST ${path} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n`;
+const sum = (bytes: Uint8Array): string =>
+  `${bytes.length} ${createHash("sha256").update(bytes).digest("hex")}`;
 
 /** Around a record (64 KiB), the pull window (128 KiB) and the limit of collecting (256 KiB). */
-const SIZES = [0, 1, 2, 1000, 65_535, 65_536, 65_537, 131_072, 131_073, 262_143, 262_144, 262_145, 300_001, 1_048_579];
+const SIZES = [
+  0,
+  1,
+  2,
+  1000,
+  65_535,
+  65_536,
+  65_537,
+  131_072,
+  131_073,
+  262_143,
+  262_144,
+  262_145,
+  300_001,
+  1_048_579,
+];
 const CONTENT = pattern(8 * MEBIBYTE);
 
 for (const how of ["bytesSync", "chunksSync", "readSync", "bytes", "arrayBuffer", "stream", "native"]) {
@@ -91,7 +108,9 @@ test("Bodies are streamed at once when nothing may be collected", async () => {
         const content = CONTENT.subarray(0, size);
         client.send(post(`/sum?how=${how}`, size)).send(content);
         client.send(chunkedHead(`/sum?how=${how}`)).send(chunked(content, random));
-        for (let i = 0; i < 2; i++) assert.equal((await client.response(count++)).text, `${sum(content)} ${how}`);
+        for (let i = 0; i < 2; i++) {
+          assert.equal((await client.response(count++)).text, `${sum(content)} ${how}`);
+        }
       }
     }
   });
@@ -100,10 +119,14 @@ test("Bodies are streamed at once when nothing may be collected", async () => {
 test("Bodies beyond spoolTotalBytes are streamed and all arrive", async () => {
   await withApp("app.ts", { spoolTotalBytes: 100_000, workers: 4 }, async (app) => {
     const clients = await Promise.all(Array.from({ length: 6 }, () => app.connect()));
-    for (const client of clients) await client.send(post("/sum?how=bytesSync", 90_000)).sendAll(CONTENT.subarray(0, 60_000));
+    for (const client of clients) {
+      await client.send(post("/sum?how=bytesSync", 90_000)).sendAll(CONTENT.subarray(0, 60_000));
+    }
     assert.equal((await clients[5]?.sendAll(CONTENT.subarray(60_000, 90_000)), 0), 0);
     for (const client of clients.slice(0, 5)) await client.sendAll(CONTENT.subarray(60_000, 90_000));
-    for (const client of clients) assert.equal((await client.response()).text, `${sum(CONTENT.subarray(0, 90_000))} bytesSync`);
+    for (const client of clients) {
+      assert.equal((await client.response()).text, `${sum(CONTENT.subarray(0, 90_000))} bytesSync`);
+    }
   });
 });
 
@@ -160,7 +183,10 @@ for (const size of [1, 65_536, 262_144, 262_145, 400_000, 3 * MEBIBYTE]) {
           : [encoder.encode(chunkedHead("/ignore/wide")), chunked(content, new SeededRandom())];
         await client.sendAll(concat([...wire, encoder.encode(get("/light"))]));
         assert.equal((await client.response()).text, "ignored");
-        await client.until("the next response or the end", () => client.responses.length === 2 || client.ended);
+        await client.until(
+          "the next response or the end",
+          () => client.responses.length === 2 || client.ended,
+        );
         if (client.ended) {
           // Only a body that is too long to be read for nothing may cost the connection.
           assert.ok(size > 262_144);

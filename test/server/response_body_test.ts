@@ -22,7 +22,8 @@ function isLarge(bytes: Uint8Array): boolean {
 
 /** Whether these are `count` pieces of the fixture, in order. */
 function arePieces(bytes: Uint8Array, count: number): boolean {
-  return bytes.length === count * PIECE && bytes.every((octet, at) => octet === (Math.floor(at / PIECE) + 1) % 256);
+  return bytes.length === count * PIECE &&
+    bytes.every((octet, at) => octet === (Math.floor(at / PIECE) + 1) % 256);
 }
 
 for (const as of ["string", "bytes"]) {
@@ -78,7 +79,10 @@ for (const as of ["string", "bytes"]) {
       // The thread holds the value already.
       for (let i = 0; i < 4; i++) {
         const client = await app.connect();
-        assert.equal((await client.send(get(`/large?mib=100&as=${as}`)).response()).bodyLength, 100 * MEBIBYTE);
+        assert.equal(
+          (await client.send(get(`/large?mib=100&as=${as}`)).response()).bodyLength,
+          100 * MEBIBYTE,
+        );
         client.destroy();
       }
       const before = app.residentMb();
@@ -96,7 +100,8 @@ test("Long text of every kind of character arrives as it was, whatever the piece
   await shared.run(async (app) => {
     for (const kind of ["ascii", "latin", "three", "four", "mixed", "lone"]) {
       const client = await app.connect();
-      const response = await client.send(get(`/long-text?kind=${kind}&length=400003`) + get("/light")).response();
+      const response = await client.send(get(`/long-text?kind=${kind}&length=400003`) + get("/light"))
+        .response();
       assert.equal(response.header("content-length"), String(response.bodyLength));
       assert.equal(response.header("x-sum"), createHash("sha256").update(response.body).digest("hex"), kind);
       assert.ok(response.bodyLength > 400_000);
@@ -108,7 +113,12 @@ test("Long text of every kind of character arrives as it was, whatever the piece
 test("Twenty slow readers on two threads do not keep a light request waiting", async () => {
   await withApp("app.ts", { workers: 2, deadlineMs: 0 }, async (app) => {
     const readers = await Promise.all(Array.from({ length: 20 }, () => app.connect({ paused: true })));
-    const paths = ["/large?mib=16&as=bytes", "/large?mib=16&as=string", "/pieces?count=300", "/pieces/writer?count=300"];
+    const paths = [
+      "/large?mib=16&as=bytes",
+      "/large?mib=16&as=string",
+      "/pieces?count=300",
+      "/pieces/writer?count=300",
+    ];
     readers.forEach((client, index) => client.send(get(paths[index % paths.length] ?? "")));
     await app.until("all were taken", ({ requests, waiting }) => requests === 20 && waiting === 0);
     const light = await app.connect();
@@ -190,7 +200,10 @@ test("A client that reads slowly but does read is not cut off by writeTimeoutMs"
     while (client.responses.length === 0) {
       const before = client.received;
       client.resume();
-      await client.until("some octets come", () => client.received - before > 3 * MEBIBYTE || client.responses.length > 0);
+      await client.until(
+        "some octets come",
+        () => client.received - before > 3 * MEBIBYTE || client.responses.length > 0,
+      );
       client.pause();
       await app.exchange(get("/number?n=1&ms=100"));
     }
@@ -229,7 +242,9 @@ for (
 test("A response that matches its Content-Length is sent with it", async () => {
   await shared.run(async (app) => {
     const client = await app.connect();
-    client.send(get("/mismatch?length=100&content=100") + get("/mismatch?length=0&content=0") + get("/light"));
+    client.send(
+      get("/mismatch?length=100&content=100") + get("/mismatch?length=0&content=0") + get("/light"),
+    );
     const [hundred, none, light] = await client.receive(3);
     assert.equal(hundred?.header("content-length"), "100");
     assert.equal(hundred?.bodyLength, 100);
@@ -299,7 +314,9 @@ test("Clients that reset while their answers are pending leave nothing behind", 
     const before = app.stats.requests;
     for (let round = 0; round < 10; round++) {
       const clients = await Promise.all(Array.from({ length: 10 }, () => app.connect()));
-      for (const client of clients) client.send(get("/number?n=1&ms=5") + get("/large?mib=1&as=bytes") + get("/light"));
+      for (const client of clients) {
+        client.send(get("/number?n=1&ms=5") + get("/large?mib=1&as=bytes") + get("/light"));
+      }
       await app.until("some are known", ({ requests }) => requests >= before + round * 30 + 10);
       for (const client of clients) client.reset();
       await app.until("all are gone", ({ connections }) => connections === 0);

@@ -166,7 +166,10 @@ test("Stopping under load answers every request that was begun, whole, and ends 
           sent++;
         }
         const wanted = (batch + 1) * 8;
-        await client.until("a batch is answered", () => client.responses.length >= wanted || client.ended || client.closed);
+        await client.until(
+          "a batch is answered",
+          () => client.responses.length >= wanted || client.ended || client.closed,
+        );
       }
     });
     await until("the load runs", () => clients.every((client) => client.responses.length > 100));

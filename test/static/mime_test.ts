@@ -40,5 +40,7 @@ test("Media type takes an option's word first, and another charset or none", () 
 
 test("Media types are those of mrmime", () => {
   assert.ok(Object.keys(mimes).length > 400);
-  for (const [ending, type] of Object.entries(mimes)) assert.equal(contentTypeOf(`x.${ending}`, {}, ""), type, ending);
+  for (const [ending, type] of Object.entries(mimes)) {
+    assert.equal(contentTypeOf(`x.${ending}`, {}, ""), type, ending);
+  }
 });

@@ -12,7 +12,11 @@ export function chunked(content: Uint8Array, random: SeededRandom, trailer = "")
   for (let at = 0; at < content.length;) {
     // From single octets to more than any buffer on the way.
     const length = Math.min(content.length - at, 1 + random.below(2 ** (1 + random.below(19))));
-    pieces.push(encoder.encode(`${length.toString(16)}\r\n`), content.subarray(at, at + length), encoder.encode("\r\n"));
+    pieces.push(
+      encoder.encode(`${length.toString(16)}\r\n`),
+      content.subarray(at, at + length),
+      encoder.encode("\r\n"),
+    );
     at += length;
   }
   pieces.push(encoder.encode(`0\r\n${trailer}\r\n`));

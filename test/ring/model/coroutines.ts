@@ -32,9 +32,10 @@ const COMMENT = /^\s*(?:\/\/|\/\*|\*)/;
 const PLAIN_ACCESS = /\b(?:words|slots)\[|this\.#slots\[|this\.#copy\(|\.bytes\.set\(|#host\.on[A-Z]/;
 const CHAIN = /(?<![\w$.#])(?:this|[a-zA-Z_$][\w$]*)(?:\??\.#?[a-zA-Z_$][\w$]*)+/g;
 
-/** Applies a patch; one that does not fit is an error. */
+/** Applies a patch, wherever lines are broken in the source; one that does not fit exactly once is an error. */
 export function applyPatch(source: string, patch: Patch): string {
-  const parts = source.split(patch.from);
+  const words = patch.from.split(/\s+/).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const parts = source.split(new RegExp(words.join("\\s+")));
   if (parts.length === 2) return parts.join(patch.to);
   const count = parts.length - 1;
   throw new Error(

@@ -118,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "the inbox is not looked at again after the announcement",
     patches: [{
       file: THREAD,
-      from: "|| this.#inbox.hasWork() || this.#isDead();",
-      to: "|| this.#isDead();",
+      from: "this.#inbox.hasWork() || this.#isDead();",
+      to: "this.#isDead();",
     }],
     scenario: { workers: 1, slots: 1, requests: 1, messages: 1 },
     preemptions: 1,
@@ -129,8 +129,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "stop is not looked at again after the announcement",
     patches: [{
       file: THREAD,
-      from: "|| this.#inbox.hasWork() || this.#isDead();",
-      to: "|| this.#inbox.hasWork();",
+      from: "this.#inbox.hasWork() || this.#isDead();",
+      to: "this.#inbox.hasWork();",
     }],
     scenario: { workers: 2, slots: 1, requests: 1, givenUp: "anywhere" },
     preemptions: 1,

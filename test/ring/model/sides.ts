@@ -43,8 +43,53 @@ export interface PoolSide {
   readonly deadSeats: ReadonlySet<number>;
 }
 
-/** A record that the I/O side reads from an outbox. */
+/** `RequestProducer` as coroutines. */
+export interface ProducerSide {
+  readonly data: Uint8Array;
+  reserve(length: number): Steps<number>;
+  commit(kind: number, ticket: number, length: number): Steps<void>;
+  repair(seat: number, onTicket: (ticket: number) => void): Steps<void>;
+}
+
+/** `RequestConsumer` as coroutines. */
+export interface ConsumerSide {
+  readonly ticket: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+  hasWork(): Steps<boolean>;
+  claim(): Steps<number>;
+}
+
+/** `ChannelProducer` as coroutines. */
+export interface ChannelProducerSide {
+  readonly bytes: Uint8Array;
+  reserve(length: number): Steps<number>;
+  commit(
+    kind: number,
+    ticket: number,
+    connection: number,
+    length: number,
+    a: number,
+    b: number,
+  ): Steps<void>;
+}
+
+/** `Parking` as coroutines. */
+export interface ParkingSide {
+  announce(): Steps<void>;
+  cancel(): Steps<void>;
+  block(timeoutMs: number): Steps<void>;
+}
+
+/** `Waker` as coroutines. */
+export interface WakerSide {
+  wake(count: number): Steps<number>;
+}
+
+/** `ChannelConsumer` as coroutines. */
 export interface RecordSide {
+  next(): Steps<boolean>;
   readonly kind: number;
   readonly ticket: number;
   readonly bytes: Uint8Array;

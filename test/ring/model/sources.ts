@@ -10,7 +10,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { applyPatch, memberOf, type Patch, steppedNames, toCoroutines } from "./coroutines.ts";
-import type { IoSide, PoolSide, WorkerSide } from "./sides.ts";
+import type {
+  ChannelProducerSide,
+  ConsumerSide,
+  HandleSide,
+  IoSide,
+  ParkingSide,
+  PoolSide,
+  ProducerSide,
+  RecordSide,
+  WakerSide,
+  WorkerSide,
+} from "./sides.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 const MACHINE = new URL("./machine.ts", import.meta.url).href;
@@ -282,7 +293,13 @@ export class PoolSide extends Model.Inert {
 /** The classes of the model, made from the sources as they are now. */
 export interface ModelCode {
   readonly layout: typeof import("../../../src/ring/layout.ts");
-  readonly WorkerHandle: new (...args: unknown[]) => import("./sides.ts").HandleSide;
+  readonly RequestProducer: new (...args: unknown[]) => ProducerSide;
+  readonly RequestConsumer: new (...args: unknown[]) => ConsumerSide;
+  readonly ChannelProducer: new (...args: unknown[]) => ChannelProducerSide;
+  readonly ChannelConsumer: new (...args: unknown[]) => RecordSide;
+  readonly Parking: new (...args: unknown[]) => ParkingSide;
+  readonly Waker: new (...args: unknown[]) => WakerSide;
+  readonly WorkerHandle: new (...args: unknown[]) => HandleSide;
   readonly WorkerSide: new (...args: unknown[]) => WorkerSide;
   readonly IoSide: new (...args: unknown[]) => IoSide;
   readonly PoolSide: new (...args: unknown[]) => PoolSide;
@@ -326,11 +343,11 @@ export async function loadModelCode(patches: readonly Patch[] = []): Promise<Mod
       writeFileSync(join(folder, name), prelude + flat(toCoroutines(source, names)));
     }
     for (const patch of unused) throw new Error(`${patch.file} is not part of the model`);
-    const load = (name: string): Promise<unknown> => import(pathToFileURL(join(folder, name)).href);
-    const [layout, handle, worker, io, pool] = await Promise.all(
-      ["layout.ts", "worker_handle.ts", "worker_side.ts", "io_side.ts", "pool_side.ts"].map(load),
+    const modules = await Promise.all(
+      [...whole.keys()].map((name): Promise<object> => import(pathToFileURL(join(folder, name)).href)),
     );
-    return Object.assign({ layout }, handle, worker, io, pool) as ModelCode;
+    const layout = await import(pathToFileURL(join(folder, "layout.ts")).href);
+    return Object.assign({ layout }, ...modules) as ModelCode;
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -344,6 +361,9 @@ function nameOf(path: string): string {
 function flat(source: string): string {
   return source.replace(/from "\.[./\w]*\/(\w+\.ts)"/g, 'from "./$1"');
 }
+
+/** The sources that are made into coroutines as whole files. */
+export const WHOLE_FILES: readonly string[] = STEPPED;
 
 /** A stand-in with the members of the real class, the constants and fields that they use, and the real imports. */
 function sideOf(template: string, file: string, source: string): string {
