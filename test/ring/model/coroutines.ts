@@ -34,9 +34,9 @@ const CHAIN = /(?<![\w$.#])(?:this|[a-zA-Z_$][\w$]*)(?:\??\.#?[a-zA-Z_$][\w$]*)+
 
 /** Applies a patch, wherever lines are broken in the source; one that does not fit exactly once is an error. */
 export function applyPatch(source: string, patch: Patch): string {
-  const words = patch.from.split(/\s+/).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const words = patch.from.trim().split(/\s+/).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const parts = source.split(new RegExp(words.join("\\s+")));
-  if (parts.length === 2) return parts.join(patch.to);
+  if (parts.length === 2) return parts.join(patch.to.trim());
   const count = parts.length - 1;
   throw new Error(
     `${patch.file} has changed: what is to be patched occurs ${count} times, not once:\n${patch.from}`,

@@ -236,6 +236,19 @@ export const MUTANTS: readonly Mutant[] = [
     found: /message was not read/,
   },
   {
+    name: "a handler that blocks does not look into its inbox again",
+    patches: [
+      {
+        file: THREAD,
+        from: "if (!this.#inbox.hasWork()) this.#parking.block(STOP_CHECK_MS);",
+        to: "this.#parking.block(STOP_CHECK_MS);",
+      },
+    ],
+    scenario: { workers: 1, slots: 1, requests: 1, messages: 1, blocksForMessage: true },
+    preemptions: 1,
+    found: SLEEPS,
+  },
+  {
     name: "current is read after the last look into the outbox",
     patches: [
       {

@@ -47,6 +47,8 @@ export interface Scenario {
   readonly sheds?: boolean;
   /** Messages to worker 0 through its inbox. */
   readonly messages?: number;
+  /** The handler of request 1 blocks until a message comes; messages are sent when it has begun. */
+  readonly blocksForMessage?: boolean;
   /** Timers come due when nothing else moves: the protocol needs them here. */
   readonly timers?: boolean;
 }
@@ -207,7 +209,8 @@ export class ScenarioWorld implements World {
     }
     if (this.#begun >= (scenario.leavesAfter ?? Infinity) && !this.#isTold) events.push("tell");
     if (scenario.sheds === true && !this.#hasShed) events.push("shed");
-    if (this.#toSend > 0) events.push("send");
+    const isAwaited = scenario.blocksForMessage !== true || this.#begun > 0;
+    if (this.#toSend > 0 && isAwaited) events.push("send");
     if (this.#dueNudge) events.push("nudge");
     if (this.#dueTick) events.push("tick");
     return events;
@@ -304,7 +307,9 @@ export class ScenarioWorld implements World {
       if (bytes[at] !== ticket) this.blame(`request ${ticket} has bytes of request ${bytes[at]}`);
     }
     const isAsync = ticket >= (this.#scenario.asyncFrom ?? Infinity);
-    return { ticket, isAsync, answer: Uint8Array.of(ticket, ticket), done: false, isTaken: false };
+    const waitsForInbox = this.#scenario.blocksForMessage === true && ticket === 1;
+    const answer = Uint8Array.of(ticket, ticket);
+    return { ticket, isAsync, waitsForInbox, answer, done: false, isTaken: false };
   }
 
   /** The I/O side reads a record of a worker. */

@@ -47,6 +47,12 @@ export const SCENARIOS: readonly NamedScenario[] = [
     outcomes: ["answered"],
   },
   {
+    name: "a handler blocks for a message",
+    scenario: { ...BASE, workers: 1, requests: 1, messages: 1, blocksForMessage: true },
+    preemptions: 3,
+    outcomes: ["answered"],
+  },
+  {
     name: "the I/O thread sheds a request",
     scenario: { ...BASE, sheds: true, timers: true },
     preemptions: 1,
@@ -67,7 +73,7 @@ export const SCENARIOS: readonly NamedScenario[] = [
   {
     name: "a thread leaves",
     scenario: { ...BASE, requests: 1, leavesAfter: 0 },
-    preemptions: 2,
+    preemptions: 1,
     outcomes: ["answered"],
   },
   {
@@ -88,25 +94,25 @@ export const SCENARIOS: readonly NamedScenario[] = [
   {
     name: "a thread dies",
     scenario: { ...BASE, requests: 1, dies: true },
-    preemptions: 1,
+    preemptions: 2,
     outcomes: ["answered", "lost"],
   },
   {
     name: "a thread dies before the ring wraps",
     scenario: { ...BASE, dies: true, timers: true },
-    preemptions: 0,
+    preemptions: 1,
     outcomes: ["answered answered", "answered lost", "lost answered"],
   },
   {
     name: "a thread dies and another goes on",
     scenario: { ...BASE, slots: 2, dies: true },
-    preemptions: 0,
+    preemptions: 1,
     outcomes: ["answered answered", "answered lost", "lost answered"],
   },
   {
     name: "a thread dies that waits for room",
     scenario: { ...BASE, slots: 2, outboxRecords: 1, dies: true, timers: true },
-    preemptions: 0,
+    preemptions: 1,
     outcomes: ["answered answered", "answered lost", "lost answered"],
   },
   {
