@@ -18,7 +18,7 @@ import { killAllTests, runTestFile, type TestJob, type TestResult } from "./run_
 import { parseDirectives, type RuntimeName, RUNTIMES } from "./test_directives.ts";
 
 /** After this long no further file is started; what was not run counts as failed. */
-const TOTAL_LIMIT_SECONDS = 24 * 60;
+const TOTAL_LIMIT_SECONDS = 45 * 60;
 
 interface Options {
   readonly filters: readonly string[];

@@ -10,6 +10,7 @@
 import { Buffer } from "node:buffer";
 import { CartoucheError } from "../errors.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
+import type { BodyReader } from "./body_reader.ts";
 import type { Call } from "./call.ts";
 import type { EventStream } from "./event_stream.ts";
 import { parseFormData } from "./form_data.ts";
@@ -74,6 +75,8 @@ export class ServerRequest<Params extends object = Record<string, string>> {
   #query: URLSearchParams | null = null;
   #headers: Headers | null = null;
   #native: Request | null = null;
+  /** The same once it has taken the body over: whoever reads here reads there. */
+  #heir: Request | null = null;
 
   static {
     callOf = (request) => request.#call;
@@ -125,7 +128,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
       const target = this.target;
       if (target.startsWith("/")) this.#url = `http://${this.header("host") || "localhost"}${target}`;
       else if (target === "*") this.#url = `http://${this.header("host") || "localhost"}/`;
-      else this.#url = target;
+      else this.#url = withPath(target);
     }
     return this.#url;
   }
@@ -203,11 +206,13 @@ export class ServerRequest<Params extends object = Record<string, string>> {
 
   /** The body as a web stream; null if the request has none. */
   get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    if (this.#heir !== null) return this.#heir.body;
     return this.#call.body.stream() as ReadableStream<Uint8Array<ArrayBuffer>> | null;
   }
 
   /** Whether somebody has begun to read the body. */
   get bodyUsed(): boolean {
+    if (this.#heir !== null) return this.#heir.bodyUsed;
     return this.#call.body.used;
   }
 
@@ -249,6 +254,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
   }
 
   async #read<T>(convert: (bytes: Uint8Array<ArrayBuffer>) => T): Promise<T> {
+    if (this.#heir !== null) return convert(new Uint8Array(await this.#heir.arrayBuffer()));
     const body = this.#call.body;
     body.claim();
     return convert(await body.bytes() as Uint8Array<ArrayBuffer>);
@@ -258,7 +264,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
 
   /** All of the body; blocks this thread while it arrives. @throws CartoucheError `ERR_BODY_USED`, `ERR_CLIENT_GONE`, `ERR_BODY_TOO_LARGE`, `ERR_TIMEOUT` */
   bytesSync(): Uint8Array {
-    const body = this.#call.body;
+    const body = this.#bodyHere();
     body.claim();
     return body.bytesBlocking();
   }
@@ -275,16 +281,22 @@ export class ServerRequest<Params extends object = Record<string, string>> {
 
   /** Reads into `buffer` as much as is at hand, blocking only if nothing is. @returns octets read; 0 at the end */
   readSync(buffer: Uint8Array): number {
-    const body = this.#call.body;
+    const body = this.#bodyHere();
     body.used = body.hasBody;
     return body.readInto(buffer);
   }
 
   /** Reads piece by piece, blocking for each. */
   *chunksSync(): IterableIterator<Uint8Array> {
-    const body = this.#call.body;
+    const body = this.#bodyHere();
     body.claim();
     for (let piece = body.readBlocking(); piece !== null; piece = body.readBlocking()) yield piece;
+  }
+
+  /** The body, unless a native request has it, which nobody can read blocking. */
+  #bodyHere(): BodyReader {
+    if (this.#heir === null) return this.#call.body;
+    throw new CartoucheError("ERR_BODY_USED", "the body went to a native Request (clone() or the like)");
   }
 
   // ── answering early ────────────────────────────────────────────────────────────────────────────────────────────
@@ -358,16 +370,19 @@ export class ServerRequest<Params extends object = Record<string, string>> {
     return this.#call.signal;
   }
 
-  /** A native `Request` with the same content; it takes the body over. */
+  /** A native `Request` with the same content; it takes the body over. @throws TypeError when that was read before */
   toRequest(): Request {
     if (this.#native === null) {
       const method = this.method;
       const init: RequestInit & { duplex?: "half" } = { method, headers: this.headers, signal: this.signal };
-      if (this.#call.body.hasBody && method !== "GET" && method !== "HEAD") {
+      const hasBody = this.#call.body.hasBody && method !== "GET" && method !== "HEAD";
+      if (hasBody) {
+        if (this.bodyUsed) throw new TypeError("The body of the request was read before");
         init.body = this.body;
         init.duplex = "half";
       }
       this.#native = new NativeRequest(this.url, init);
+      if (hasBody) this.#heir = this.#native;
     }
     return this.#native;
   }
@@ -461,6 +476,12 @@ const decoder = new TextDecoder();
 
 function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
+}
+
+/** A target in absolute-form with the path that an empty one stands for. */
+function withPath(target: string): string {
+  const path = originForm(target);
+  return target.endsWith(path) ? target : target.slice(0, target.length - path.length + 1) + path;
 }
 
 /** A target in absolute-form as its origin-form. */

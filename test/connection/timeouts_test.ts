@@ -30,7 +30,21 @@ function run(wheel: Timeouts, from: number, to: number, step = TICK_MS): void {
   for (let now = from; now <= to; now += step) wheel.advance(now);
 }
 
-for (const dueAt of [0, 1, 19, 20, 21, 1000, 1001, 4095 * TICK_MS, 4096 * TICK_MS, 5000 * TICK_MS, 20_000 * TICK_MS]) {
+for (
+  const dueAt of [
+    0,
+    1,
+    19,
+    20,
+    21,
+    1000,
+    1001,
+    4095 * TICK_MS,
+    4096 * TICK_MS,
+    5000 * TICK_MS,
+    20_000 * TICK_MS,
+  ]
+) {
   test(`An entry due at ${dueAt} ms fires once, not early, and a tick late at most`, () => {
     const wheel = new Timeouts(0);
     const entry = new Entry(dueAt);

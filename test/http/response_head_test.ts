@@ -4,7 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeHead, Framing, hasNoContent, type RequestFacts, responseHead } from "../../src/http/response_head.ts";
+import {
+  encodeHead,
+  Framing,
+  hasNoContent,
+  type RequestFacts,
+  responseHead,
+} from "../../src/http/response_head.ts";
 
 const DATE = "Sun, 06 Nov 1994 08:49:37 GMT";
 const GET: RequestFacts = { isHttp11: true, keepAlive: true, isHead: false };
@@ -31,7 +37,12 @@ const CLOSE = "Connection: close";
 const ROWS: readonly Row[] = [
   { name: "a known length", length: 5, wire: [OK, D, "Content-Length: 5"], framing: Framing.Length },
   { name: "no content", length: 0, wire: [OK, D, "Content-Length: 0"], framing: Framing.Length },
-  { name: "an unknown length", length: -1, wire: [OK, D, "Transfer-Encoding: chunked"], framing: Framing.Chunked },
+  {
+    name: "an unknown length",
+    length: -1,
+    wire: [OK, D, "Transfer-Encoding: chunked"],
+    framing: Framing.Chunked,
+  },
   {
     name: "a stream whose length the handler gave",
     fields: ["Content-Length", "12"],
@@ -90,7 +101,13 @@ const ROWS: readonly Row[] = [
     framing: Framing.Length,
     close: true,
   },
-  { name: "HEAD with a length", request: HEAD, length: 5, wire: [OK, D, "Content-Length: 5"], framing: Framing.None },
+  {
+    name: "HEAD with a length",
+    request: HEAD,
+    length: 5,
+    wire: [OK, D, "Content-Length: 5"],
+    framing: Framing.None,
+  },
   {
     name: "HEAD with a length that only the handler knows",
     request: HEAD,
@@ -123,7 +140,13 @@ const ROWS: readonly Row[] = [
     wire: ["HTTP/1.1 304 Not Modified", 'etag: "a"', D, "Content-Length: 5"],
     framing: Framing.None,
   },
-  { name: "an interim response", status: 103, length: 0, wire: ["HTTP/1.1 103 Early Hints"], framing: Framing.None },
+  {
+    name: "an interim response",
+    status: 103,
+    length: 0,
+    wire: ["HTTP/1.1 103 Early Hints"],
+    framing: Framing.None,
+  },
   {
     name: "HTTP/1.0",
     request: OLD,
@@ -191,7 +214,9 @@ test("Every octet that HTTP does not allow in a name or a value is refused with 
 
 for (const length of ["", " 1", "1 ", "+1", "-1", "1,1", "01", "1e3", "0x1", "99999999999999999"]) {
   test(`A Content-Length ${JSON.stringify(length)} of the handler is refused with ERR_HEADER`, () => {
-    assert.throws(() => responseHead(GET, 200, "", ["content-length", length], -1, DATE), { code: "ERR_HEADER" });
+    assert.throws(() => responseHead(GET, 200, "", ["content-length", length], -1, DATE), {
+      code: "ERR_HEADER",
+    });
   });
 }
 

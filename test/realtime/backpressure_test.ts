@@ -136,7 +136,7 @@ for (const how of ["reset", "never"] as const) {
 }
 
 test("A client that reads a little now and then is not cut by writeTimeoutMs", async () => {
-  await withRealtime({ writeTimeoutMs: 600 }, async (app) => {
+  await withRealtime({ writeTimeoutMs: 3_000 }, async (app) => {
     const { client, observer } = await paused(app, `buffer=${200 * 1024 * 1024}`);
     const count = 2 * COUNT;
     client.text(`burst ${count} ${SIZE}`);
@@ -147,11 +147,11 @@ test("A client that reads a little now and then is not cut by writeTimeoutMs", a
       client.resume();
       await client.until("some is here", () => client.frames.length > next || client.closed);
       client.pause();
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 700));
     }
     client.resume();
     await client.until("all is here", () => client.frames.length === count + 1 || client.closed);
-    assert.ok(performance.now() - begun > 600);
+    assert.ok(performance.now() - begun > 3_000);
     assert.equal(countBurst(client), count);
   });
 });

@@ -305,14 +305,14 @@ test("An upgrade that waits for its turn longer than the deadline is still an up
   await withRealtime({ workers: 2, deadlineMs: 200, logLevel: "error" }, async (app) => {
     const client = await app.connect();
     // Neither handler ends; the first has no deadline, the second has upgraded.
-    client.send(
-      get(`/slow?${app.gates.query("first")}`) + handshake("/decide/blocking?" + app.gates.query("second")),
-    );
+    const upgrade = handshake(`/decide?${app.gates.query("second")}&id&forever`);
+    client.send(get(`/slow?${app.gates.query("first")}`) + upgrade);
     await app.gates.arrived("second");
     app.gates.open("second");
-    await app.gates.arrived("second-after");
+    await app.gates.arrived("second-id");
     const begun = performance.now();
     await until("the deadline is long over", () => performance.now() - begun > 600);
+    assert.equal(app.local.stats.deadlines, 0);
     app.gates.open("first");
     await client.ping("after all").until("the pong is here", () => client.octets.includes("after all"));
     assert.match(client.octets, /^HTTP\/1\.1 200 [^]*passedHTTP\/1\.1 101 [^]*after all$/);

@@ -47,7 +47,7 @@ export interface Scenario {
   readonly sheds?: boolean;
   /** Messages to worker 0 through its inbox. */
   readonly messages?: number;
-  /** The handler of request 1 blocks until a message comes; messages are sent when it has begun. */
+  /** The handler of request 1 blocks until a message comes; messages are sent when it does. */
   readonly blocksForMessage?: boolean;
   /** Timers come due when nothing else moves: the protocol needs them here. */
   readonly timers?: boolean;
@@ -105,6 +105,7 @@ export class ScenarioWorld implements World {
   readonly #heldTasks: (() => void)[] = [];
   #toPush: number;
   #begun = 0;
+  #isBlocking = false;
   #toSend: number;
   #received = 0;
   #isGivenUp = false;
@@ -209,7 +210,7 @@ export class ScenarioWorld implements World {
     }
     if (this.#begun >= (scenario.leavesAfter ?? Infinity) && !this.#isTold) events.push("tell");
     if (scenario.sheds === true && !this.#hasShed) events.push("shed");
-    const isAwaited = scenario.blocksForMessage !== true || this.#begun > 0;
+    const isAwaited = scenario.blocksForMessage !== true || this.#isBlocking;
     if (this.#toSend > 0 && isAwaited) events.push("send");
     if (this.#dueNudge) events.push("nudge");
     if (this.#dueTick) events.push("tick");
@@ -345,6 +346,11 @@ export class ScenarioWorld implements World {
     const areLast = this.requests.every((request) => request.end !== null || request.ticket <= waiters);
     if (this.#toPush > 0 || !areLast) return;
     for (const release of this.#heldTasks.splice(0)) release();
+  }
+
+  /** A handler is about to block until a message comes. */
+  onBlock(): void {
+    this.#isBlocking = true;
   }
 
   /** A worker reads a message. */

@@ -90,7 +90,7 @@ export class WorkerSide extends Model.Inert {
     const consumer = this.#consumer;
     const call = this.#host.onRun(consumer.ticket, consumer.bytes, consumer.start, consumer.length);
     if (!call.isAsync) {
-      if (call.waitsForInbox) this.waitForInbox();
+      if (call.waitsForInbox) this.blockForMessage();
       this.outbox.response(call.ticket, call.answer, 3);
       return null;
     }
@@ -99,7 +99,13 @@ export class WorkerSide extends Model.Inert {
     return call;
   }
 
+  blockForMessage() {
+    this.#host.onBlock();
+    this.waitForInbox();
+  }
+
   completeLater(call) {
+    if (call.waitsForInbox) this.blockForMessage();
     this.outbox.response(call.ticket, call.answer, 3);
     call.done = true;
     this.jobDone(call);
