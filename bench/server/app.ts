@@ -4,7 +4,7 @@
  *     PORT=8080 WORKERS=2 node bench/server/app.ts
  */
 import process from "node:process";
-import { isMainThread, Router, serve } from "../../mod.ts";
+import { fileResponse, FileStore, isMainThread, Router, serve, tus } from "../../mod.ts";
 import {
   ALPHABET,
   announce,
@@ -20,6 +20,7 @@ import {
   SPUN,
   WORKERS,
 } from "./shared.ts";
+import { LARGE_FILE, UPLOADS } from "./transfer.ts";
 
 /** As on the peers: no compression, and nothing is sent to a socket that idles. */
 const SOCKETS = { compress: false, pingIntervalMs: 0 };
@@ -42,6 +43,9 @@ router.get("/publish", () => {
 });
 router.websocket("/echo", { message: (socket, message) => void socket.send(message) }, SOCKETS);
 router.websocket("/idle", { open: (socket) => socket.subscribe("all") }, SOCKETS);
+
+router.all("/files/*", tus({ store: new FileStore(UPLOADS), sweepIntervalMs: 0 }).fetch, { maxBodyBytes: 0 });
+router.get("/download", (request) => fileResponse(request, LARGE_FILE));
 
 export default router;
 const server = await serve(import.meta.url, {

@@ -27,10 +27,11 @@ import type { Row, Settings } from "./harness/row.ts";
 import { wrkVersion } from "./harness/wrk.ts";
 import { MIXED_ROW } from "./rows/mixed_row.ts";
 import { SOCKET_ROWS } from "./rows/socket_rows.ts";
+import { TRANSFER_ROWS } from "./rows/transfer_rows.ts";
 import { WRK_ROWS } from "./rows/wrk_rows.ts";
 
 /** All rows, in the order of the tables. A new kind of work is a new file in rows/. */
-const ROWS: readonly Row[] = [...WRK_ROWS, MIXED_ROW, ...SOCKET_ROWS];
+const ROWS: readonly Row[] = [...WRK_ROWS, MIXED_ROW, ...SOCKET_ROWS, ...TRANSFER_ROWS];
 
 const RESULTS = new URL("../results/latest.json", import.meta.url);
 const CHART = new URL("../results/latest.svg", import.meta.url);
@@ -64,7 +65,7 @@ async function versions(wrk: string | undefined): Promise<Record<string, string>
     found[RUNTIME_TITLES[runtime]] = /\d+\.\d+\.\d+/.exec(new TextDecoder().decode(stdout))?.[0] ?? "?";
   }
   if (wrk !== undefined) found["wrk"] = wrk;
-  for (const name of ["piscina", "ws"]) {
+  for (const name of ["piscina", "ws", "@tus/server"]) {
     const path = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
     found[name] = (JSON.parse(Deno.readTextFileSync(path)) as { version: string }).version;
   }

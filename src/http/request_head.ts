@@ -78,8 +78,12 @@ export class RequestHead {
     this.fields = new Uint16Array(maxHeaderFields * OFFSETS_PER_FIELD);
   }
 
-  /** Forgets what a head adds up over its lines; the rest is written anew by the next head. */
+  /**
+   * Forgets what a head adds up over its lines, and what is asked of a head that was refused before its request line
+   * was whole; the rest is written anew by the next head.
+   */
   protected clear(): void {
+    this.isHead = false;
     this.fieldCount = 0;
     this.authorityStart = 0;
     this.authorityEnd = 0;

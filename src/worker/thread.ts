@@ -341,7 +341,12 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   }
 
   #failed(request: ServerRequest, call: Call, error: unknown): void {
-    if (error instanceof StoppedError || call.done) return;
+    if (error instanceof StoppedError) return;
+    if (call.done) {
+      // Given up meanwhile. What follows from that is no news; any other failure is.
+      if (!isAbort(error)) this.#errors.handlerFailed("a handler failed", error, request);
+      return;
+    }
     call.returned = true;
     const status = peerStatus(error);
     if (status === 0) this.#errors.handlerFailed("a handler failed", error, request);
@@ -519,6 +524,14 @@ function turnEventLoop(): Promise<void> {
 
 function isThenable(value: unknown): value is PromiseLike<HandlerResult> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** Whether an error only says that the request was given up. */
+function isAbort(error: unknown): boolean {
+  if (error instanceof CartoucheError) {
+    return error.code === "ERR_CLIENT_GONE" || error.code === "ERR_DEADLINE";
+  }
+  return error instanceof Error && error.name === "AbortError";
 }
 
 /** The status for an error that is the client's doing; 0: it is not. */

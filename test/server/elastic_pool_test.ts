@@ -14,7 +14,6 @@ test("An elastic pool grows up to its maximum while requests wait, and shrinks t
   await withApp("app.ts", { workers: { min: 1, max: 4, idleTimeoutMs: 400 } }, async (app) => {
     assert.equal(app.stats.workers, 1);
     for (let round = 0; round < 2; round++) {
-      const started = app.stats.workersStarted;
       await withGates(async (gates) => {
         const clients = await Promise.all(Array.from({ length: 6 }, () => app.connect()));
         clients.forEach((client, index) => client.send(get(`/gate?${gates.query(`g${index}`)}`)));
@@ -29,7 +28,6 @@ test("An elastic pool grows up to its maximum while requests wait, and shrinks t
         for (const client of clients) assert.equal((await client.response()).text, "passed");
         assert.equal((await async.response()).text, "light");
         assert.equal(app.stats.workers, 4);
-        assert.equal(app.stats.workersStarted - started, 3);
       });
       await app.until("three threads have left", ({ workers }) => workers === 1);
       assert.equal((await app.exchange(get("/light"))).text, "light");

@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withGates } from "../support/gate.ts";
 import { get } from "../support/raw_client.ts";
-import { type LocalApp, SharedApp, withApp } from "../support/start_app.ts";
+import { currentRuntime } from "../support/runtimes.ts";
+import { type LocalApp, SharedApp, withApp, withChild } from "../support/start_app.ts";
+import { until } from "../support/until.ts";
 
 const shared = new SharedApp("app.ts");
 
@@ -161,6 +163,71 @@ for (const path of ["/exit", "/exit?code=0", "/exit/late", "/crash", "/reject"])
     });
   });
 }
+
+test("A HEAD whose thread dies gets a 500 without content, and the connection stays in step", async () => {
+  await shared.run(async (app) => {
+    const client = await app.connect({ isHead: (index) => index === 0 });
+    client.send(get("/exit").replace("GET", "HEAD") + get("/light"));
+    const [died, light] = await client.receive(2);
+    assert.equal(died?.status, 500);
+    assert.notEqual(died?.header("content-length"), "0");
+    assert.equal(light?.text, "light");
+    await isWell(app);
+  });
+});
+
+test("process.abort() in a handler costs its request at most", async () => {
+  await withChild("app.ts", {}, async (app) => {
+    const client = await app.connect();
+    assert.equal((await client.send(get("/abort")).response()).status, 500);
+    assert.equal((await client.send(get("/light")).response(1)).text, "light");
+  });
+});
+
+test("A handler that outgrows workerHeapMb costs its thread; Bun has no such limit and lets it", async () => {
+  await withChild("app.ts", { options: { workerHeapMb: 64, workers: 2 } }, async (app) => {
+    const client = await app.connect();
+    client.send(get("/hoard"));
+    assert.equal((await client.response()).status, currentRuntime() === "bun" ? 200 : 500);
+    assert.equal((await client.send(get("/light")).response(1)).text, "light");
+    const isWhole = async (): Promise<boolean> => (await app.stats()).workers === 2;
+    await until("the pool is whole", isWhole);
+  });
+});
+
+test("A synchronous pool blocks while it idles, and still awaits, overruns and stops", async () => {
+  await withApp("app.ts", { synchronous: true, deadlineMs: 400 }, async (app) => {
+    await withGates(async (gates) => {
+      const client = await app.connect();
+      for (let i = 0; i < 50; i++) {
+        assert.equal((await client.send(get(`/number?n=${i}&ms=${i % 3}`)).response(i)).text, `number ${i}`);
+      }
+      const other = await app.connect();
+      other.send(get(`/gate?${gates.query("a")}`) + get("/light"));
+      await gates.arrived("a");
+      assert.equal((await client.send(get("/light")).response(50)).text, "light");
+      assert.deepEqual((await other.receive(2)).map(({ status }) => status), [503, 200]);
+      gates.open("a");
+      await isWell(app);
+    });
+  });
+});
+
+test("What a handler fails of is logged also behind its client, unless it is that the client has left", async () => {
+  await withApp("app.ts", { workers: 1 }, async (app) => {
+    await withGates(async (gates) => {
+      for (const [name, query] of [["a", ""], ["b", "&own"]] as const) {
+        const client = await app.connect();
+        client.send(get(`/fails/abandoned?${gates.query(name)}${query}`));
+        await gates.arrived(name);
+        client.reset();
+        await app.until("the connection is gone", ({ connections }) => connections === 0);
+      }
+      await app.until("it is logged", () => app.logs.length > 0);
+      assert.deepEqual(app.logs.map(({ error }) => error?.message), ["failed behind its client"]);
+    });
+  });
+});
 
 test("A thread that dies behind its response leaves the response as it was", async () => {
   await shared.run(async (app) => {

@@ -80,6 +80,18 @@ async function refusedWhileSending(client: RawClient, head: string, bytes: numbe
   assert.equal(await client.ending(), "clean");
 }
 
+test("A refusal has its content, whatever was asked before on other connections", async () => {
+  await shared.run(async (app) => {
+    for (const refused of ["\r\n".repeat(9), "GET  / HTTP/1.1\r\n\r\n"]) {
+      const head = await app.exchange(get("/light").replace("GET", "HEAD"), { isHead: () => true });
+      assert.equal(head.status, 200);
+      const refusal = await app.exchange(refused);
+      assert.equal(refusal.status, 400);
+      assert.equal(refusal.bodyLength, Number(refusal.header("content-length")));
+    }
+  });
+});
+
 test("A refusal is not lost to a reset when the client goes on sending before it reads", async () => {
   await shared.run(async (app) => {
     for (

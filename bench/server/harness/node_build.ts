@@ -5,7 +5,14 @@
 const ROOT = new URL("../../../", import.meta.url);
 /** Two folders deep, where no `../../workers/` is: the bundle is then its own worker entry. */
 const FOLDER = ".cache/bench/node/";
-const ENTRIES = ["app", "peers/node_http", "peers/node_http_piscina", "peers/piscina_task", "peers/node_ws"]
+const ENTRIES = [
+  "app",
+  "peers/node_http",
+  "peers/node_http_piscina",
+  "peers/piscina_task",
+  "peers/node_ws",
+  "peers/node_tus",
+]
   .concat("peers/adapter_alone");
 
 /** Builds all servers that run on Node. */

@@ -22,6 +22,17 @@ export function residentMb(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? NaN) * 1024 / 1e6;
 }
 
+/** Makes the peak of a process's resident memory begin anew (proc(5), clear_refs). */
+export function resetPeakResident(pid: number): void {
+  Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** The most memory of a process that was resident since then, MB (10^6 octets). */
+export function peakResidentMb(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? NaN) * 1024 / 1e6;
+}
+
 /** Time that the machine's cores did not idle since its start, ms, stolen time included. */
 export function machineBusyMs(): number {
   const line = Deno.readTextFileSync("/proc/stat").split("\n", 1)[0] ?? "";

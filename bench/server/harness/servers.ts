@@ -57,6 +57,11 @@ export function nodeWs(): Contestant {
   return contestant("node:http + ws", "peer", "node", "peers/node_ws.ts");
 }
 
+/** The reference implementation of tus for Node, with its file store. */
+export function nodeTus(): Contestant {
+  return contestant("@tus/server", "peer", "node", "peers/node_tus.ts");
+}
+
 export function adapterAlone(runtime: RuntimeName): Contestant {
   return contestant("adapter alone", "control", runtime, "peers/adapter_alone.ts");
 }
@@ -92,6 +97,10 @@ export class RunningServer {
       await child.stop();
       throw error;
     }
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   cpuMs(): number {

@@ -12,6 +12,7 @@ import {
   PUBLISHED,
   targetOf,
 } from "../shared.ts";
+import { LARGE_FILE } from "../transfer.ts";
 
 /** The part of Bun's interface that is used here. */
 interface BunSocket {
@@ -40,7 +41,9 @@ interface BunServeOptions {
   };
 }
 
-const { Bun } = globalThis as unknown as { Bun: { serve(options: BunServeOptions): BunServer } };
+const { Bun } = globalThis as unknown as {
+  Bun: { serve(options: BunServeOptions): BunServer; file(path: string): Blob };
+};
 
 const server = Bun.serve({
   hostname: HOST,
@@ -57,6 +60,8 @@ const server = Bun.serve({
       case "/publish":
         server.publish("all", BROADCAST);
         return new Response(PUBLISHED);
+      case "/download":
+        return new Response(Bun.file(LARGE_FILE));
       case "/echo":
       case "/idle":
         if (server.upgrade(request, { data: { path } })) return undefined;

@@ -12,6 +12,7 @@ import {
   PUBLISHED,
   targetOf,
 } from "../shared.ts";
+import { LARGE_FILE } from "../transfer.ts";
 
 const idle = new Set<WebSocket>();
 
@@ -25,6 +26,11 @@ Deno.serve({ hostname: HOST, port: PORT, onListen: ({ port }) => announce(port) 
     case "/publish":
       for (const socket of idle) socket.send(BROADCAST);
       return new Response(PUBLISHED);
+    case "/download":
+      return Deno.open(LARGE_FILE).then(async (file) => {
+        const { size } = await file.stat();
+        return new Response(file.readable, { headers: { "content-length": String(size) } });
+      });
     case "/echo": {
       const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
       socket.binaryType = "arraybuffer";

@@ -1,6 +1,8 @@
 /** The benchmark's app on bare `node:http`: one thread. */
+import { createReadStream, createWriteStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream";
 import {
   ALPHABET,
   announce,
@@ -12,6 +14,7 @@ import {
   PORT,
   TEXT_TYPE,
 } from "../shared.ts";
+import { LARGE_FILE, UPLOADS } from "../transfer.ts";
 
 const server = createServer((request, response) => {
   const send = (text: string | undefined): void => {
@@ -24,7 +27,16 @@ const server = createServer((request, response) => {
   };
   const target = request.url ?? "/";
   if (pathOf(target) === "/wait") setTimeout(() => send(ALPHABET), numberIn(target));
-  else send(answer(target));
+  else if (target === "/upload") {
+    pipeline(
+      request,
+      createWriteStream(`${UPLOADS}/upload`),
+      (error) => response.writeHead(error ? 500 : 204).end(),
+    );
+  } else if (target === "/download") {
+    response.writeHead(200, { "content-length": statSync(LARGE_FILE).size });
+    pipeline(createReadStream(LARGE_FILE), response, () => undefined);
+  } else send(answer(target));
 });
 server.keepAliveTimeout = 0;
 server.listen(

@@ -28,6 +28,7 @@ const POOL = "src/pool/pool.ts";
 const HANDLE = "src/pool/worker_handle.ts";
 
 const SLEEPS = /everybody sleeps/;
+const SLEEPS_UNANNOUNCED = /sleeps unannounced/;
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -247,6 +248,21 @@ export const MUTANTS: readonly Mutant[] = [
     scenario: { workers: 1, slots: 1, requests: 1, messages: 1, blocksForMessage: true },
     preemptions: 1,
     found: SLEEPS,
+  },
+  {
+    name: "a loop that is parked beside a blocking handler is not woken again",
+    patches: [{ file: THREAD, from: "if (isParked) this.#parking.wakeSelf();", to: "" }],
+    scenario: {
+      workers: 1,
+      slots: 1,
+      requests: 1,
+      asyncFrom: 1,
+      parks: true,
+      messages: 1,
+      blocksForMessage: true,
+    },
+    preemptions: 1,
+    found: SLEEPS_UNANNOUNCED,
   },
   {
     name: "current is read after the last look into the outbox",
