@@ -26,7 +26,7 @@ export { isMainThread } from "node:worker_threads";
 
 // Handlers.
 export type { FetchApp, Handler, HandlerResult, Middleware } from "./src/handler.ts";
-export { type ResponseWriter, ServerRequest } from "./src/worker/request.ts";
+export { type ResponseContent, type ResponseWriter, ServerRequest } from "./src/worker/request.ts";
 export { FastResponse } from "./src/worker/fast_response.ts";
 
 // Real time.

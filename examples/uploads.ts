@@ -9,21 +9,21 @@ import { fileResponse, FileStore, removeAbandonedSpools, Router, serve, spoolFor
 import { options } from "./support/options.ts";
 
 const { UPLOAD_DIR: directory = "./uploads", UPLOAD_MAX_SIZE, UPLOAD_EXPIRE_SECONDS = "86400" } = process.env;
-const maxSizeBytes = Number(UPLOAD_MAX_SIZE ?? 2 ** 40);
+const maxSizeBytes = Number(UPLOAD_MAX_SIZE ?? 2 ** 40); // 0: no limit, for forms neither.
 const maxBodyBytes = Number(UPLOAD_MAX_SIZE ?? 2 ** 32);
+const limits = { maxTotalBytes: maxBodyBytes || Infinity };
 const expireMs = Number(UPLOAD_EXPIRE_SECONDS) * 1000;
 const uploads = tus({ store: new FileStore(directory), maxSizeBytes, expireMs });
 mkdirSync(directory, { recursive: true });
 await removeAbandonedSpools(directory);
 
 const router = new Router();
-router.all("/files/*", uploads.fetch, { maxBodyBytes: 0 }); // tus has a limit of its own.
-router.post("/upload", async (request) => {
-  const limits = { maxTotalBytes: maxBodyBytes };
-  const form = await spoolForm(request.body, request.header("content-type"), { directory, limits });
+router.mount("/files", uploads);
+router.post("/upload", async ({ body, headers, signal }) => {
+  const form = await spoolForm(body, headers.get("content-type"), { directory, limits, signal });
   const files = form.files.map(({ field, name, type, size }) => ({ field, name, type, size }));
   return Response.json({ files, fields: form.fields });
-}, { maxBodyBytes });
+}, { maxBodyBytes, deadlineMs: 0 }); // A silent client is the business of bodyTimeoutMs.
 router.get("/list", async () => {
   const list = [];
   for await (const { finished, concat, text, id, offset } of uploads.uploads()) {

@@ -11,7 +11,7 @@
  * test_directives.ts describes. The last line is `N passed, N failed`, over all runtimes and checks; the exit code is
  * 1 when anything failed, when a file has no tests, and when a process died, hung or left others behind.
  */
-import { findBinary } from "../test/support/runtimes.ts";
+import { BINARIES, findBinary } from "../test/support/runtimes.ts";
 import { CHECKS, reportLine, runChecks } from "./check.ts";
 import { installChromium, installPackages } from "./install.ts";
 import { killAllTests, runTestFile, type TestJob, type TestResult } from "./run_test_file.ts";
@@ -102,7 +102,7 @@ function makePlan(files: readonly string[], runtimes: readonly RuntimeName[]): P
 function testEnvironment(): Record<string, string> {
   const env: Record<string, string> = {};
   if (!Deno.stdout.isTerminal()) env["NO_COLOR"] = "1";
-  for (const name of ["deno", "bun", "node", "node20"] as const) {
+  for (const name of BINARIES) {
     const path = name === "node20" ? findNode20() : findBinary(name);
     if (path !== undefined) env[`CARTOUCHE_${name.toUpperCase()}`] = path;
   }

@@ -13,9 +13,10 @@ export const ERROR_CODES = {
   ERR_OPTION: "An option has the wrong type or lies outside its range.",
   ERR_PATTERN: "A route pattern cannot work; the message says why.",
   ERR_ALREADY_RESPONDED: "The request has its answer already.",
-  ERR_BODY_USED: "The body of the request was read before.",
-  ERR_RESULT: "A handler returned something that is no answer.",
-  ERR_HEADER: "A field name or value holds an octet that RFC 9110 section 5 does not allow there.",
+  // On a TypeError, as the Fetch standard has it.
+  ERR_BODY_USED: "The body of the request was read before, or is being read.",
+  ERR_RESULT: "A handler returned or sent something that is no answer, or no content of one.",
+  ERR_HEADER: "A field name or value holds what RFC 9110 section 5 does not allow, or fields are no pairs.",
   ERR_APP: "The module has no default export with a fetch function.",
   ERR_NEXT: "A middleware called next() a second time.",
   ERR_CLOSE: "A close code or reason is not one that RFC 6455 section 7.4 lets a close frame carry.",

@@ -2,6 +2,7 @@
  * The types that an app and its handlers are made of.
  * Runs on: any; runtime API: none
  */
+import type { RouteOptions } from "./router/route_options.ts";
 import type { ServerRequest } from "./worker/request.ts";
 
 /** What a handler may return: a web or fast `Response`, text (200, text/plain), bytes, or nothing after `respond()`. */
@@ -21,4 +22,6 @@ export type Middleware = (
 /** What a module that is served exports by default: the shape that Bun, Deno, Hono and h3 share. */
 export interface FetchApp {
   fetch(request: ServerRequest & Request, ...rest: never[]): unknown;
+  /** The limits that the app needs in place of the server's, when it is mounted or served as it is. */
+  readonly routeOptions?: RouteOptions;
 }

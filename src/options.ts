@@ -50,8 +50,13 @@ export interface ServeOptions {
   readonly bodyTimeoutMs?: number;
   /** Silence between requests, ms. Default 65,000; 0: none. Beyond: the connection is closed. */
   readonly keepAliveTimeoutMs?: number;
-  /** Time in which a client that has octets waiting takes none, ms. Default 30,000; 0: none. Beyond: reset. */
+  /**
+   * Time in which a client that has octets waiting takes none, ms. Default 30,000; 0: none. Beyond: reset. Also the time in
+   * which a client may end a connection that the server has ended, at most 30 s. Beyond: closed, without a reset.
+   */
   readonly writeTimeoutMs?: number;
+  /** Time that an event of a WebSocket whose client has left may still await, ms. Default 30,000; 0: for ever. Beyond: given up, and logged. */
+  readonly goneEventTimeoutMs?: number;
   /** Requests that may wait for a thread. Default 1,024. Beyond, sockets are not read; when nothing moves: 503. */
   readonly maxWaiting?: number;
   /** Time that a request may wait for a thread, ms. Default 10,000; 0: none. Beyond: 503 with Retry-After. */
@@ -66,6 +71,8 @@ export interface ServeOptions {
   readonly drainTimeoutMs?: number;
   /** Publications that each topic keeps for subscribers that come back. Default 0: none. */
   readonly topicHistory?: number;
+  /** Octets that all topics keep together. Default 16,777,216; 0: none. Beyond, what is oldest is forgotten. */
+  readonly topicHistoryBytes?: number;
   /** Stop gracefully on SIGTERM and SIGINT and exit with code 0. Default true. */
   readonly handleSignals?: boolean;
   /** Compress responses of compressible types that are longer than 860 octets where the client accepts. Default true. */
@@ -100,6 +107,7 @@ export const DEFAULTS = {
   bodyTimeoutMs: 30_000,
   keepAliveTimeoutMs: 65_000,
   writeTimeoutMs: 30_000,
+  goneEventTimeoutMs: 30_000,
   maxWaiting: 1_024,
   maxWaitMs: 10_000,
   maxPipelined: 64,
@@ -107,6 +115,7 @@ export const DEFAULTS = {
   maxZombies: 8,
   drainTimeoutMs: 10_000,
   topicHistory: 0,
+  topicHistoryBytes: 16_777_216,
   handleSignals: true,
   compress: true,
   fastResponse: true,
@@ -136,6 +145,7 @@ export interface Settings {
   readonly bodyTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly writeTimeoutMs: number;
+  readonly goneEventTimeoutMs: number;
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
   readonly maxPipelined: number;
@@ -143,6 +153,7 @@ export interface Settings {
   readonly maxZombies: number;
   readonly drainTimeoutMs: number;
   readonly topicHistory: number;
+  readonly topicHistoryBytes: number;
   readonly handleSignals: boolean;
   readonly compress: boolean;
   readonly fastResponse: boolean;
@@ -191,6 +202,7 @@ export function resolveOptions(options: ServeOptions, cores: number): Settings {
     bodyTimeoutMs: whole("bodyTimeoutMs", 0, YEAR_MS),
     keepAliveTimeoutMs: whole("keepAliveTimeoutMs", 0, YEAR_MS),
     writeTimeoutMs: whole("writeTimeoutMs", 0, YEAR_MS),
+    goneEventTimeoutMs: whole("goneEventTimeoutMs", 0, YEAR_MS),
     maxWaiting: whole("maxWaiting", 1, 32_768),
     maxWaitMs: whole("maxWaitMs", 0, YEAR_MS),
     maxPipelined: whole("maxPipelined", 1, 1_024),
@@ -198,6 +210,7 @@ export function resolveOptions(options: ServeOptions, cores: number): Settings {
     maxZombies: whole("maxZombies", 0, 256),
     drainTimeoutMs: whole("drainTimeoutMs", 0, YEAR_MS),
     topicHistory: whole("topicHistory", 0, 1_000_000),
+    topicHistoryBytes: whole("topicHistoryBytes", 0, 2 ** 40),
     handleSignals: options.handleSignals ?? DEFAULTS.handleSignals,
     compress: options.compress ?? DEFAULTS.compress,
     fastResponse: options.fastResponse ?? DEFAULTS.fastResponse,

@@ -33,6 +33,8 @@ import { localSocketPort } from "./connection/local_socket_port.ts";
 import { CartoucheError } from "./errors.ts";
 import { workerContext } from "./worker/context.ts";
 import { EventStream } from "./worker/event_stream.ts";
+import { UNWIND_MS } from "./messages/kind.ts";
+import { UpgradeKind } from "./messages/socket_message.ts";
 import type { SocketPort } from "./messages/socket_port.ts";
 import { isWorkerData, startWorker } from "./worker/start.ts";
 import { publication, WebSocketHandle, type WebSocketMessage } from "./worker/web_socket.ts";
@@ -49,6 +51,10 @@ const STOP_POLL_MS = 10;
 /** Figures of a server; all counters since its start. */
 export interface ServerStats {
   readonly connections: number;
+  /** WebSockets now; those whose clients have left count until their last event has ended. */
+  readonly webSockets: number;
+  /** Event streams now. */
+  readonly eventStreams: number;
   readonly requests: number;
   /** Malformed, too large or too slow: answered without a worker. */
   readonly refused: number;
@@ -192,6 +198,10 @@ class RunningServer implements Server {
       onTick: (now) => this.#pool.tick(now),
       isDead: (seat) => this.#pool.isDead(seat),
       note: (message, remote) => this.#log.debug("a request was refused", { reason: message, remote }),
+      eventGivenUp: (remote) =>
+        this.#log.warn("an event of a WebSocket did not end after its client had left: it is given up", {
+          remote,
+        }),
       acceptFailed: (error) => this.#log.error("accepting a connection failed", {}, error),
     });
     this.#port = localSocketPort(this.#io);
@@ -241,6 +251,8 @@ class RunningServer implements Server {
     const { requests, refused, shed, deadlines } = this.#io.stats;
     return {
       connections: this.#io.connections.length,
+      webSockets: this.#io.sockets.countOf(UpgradeKind.WebSocket),
+      eventStreams: this.#io.sockets.countOf(UpgradeKind.EventStream),
       requests,
       refused,
       shed,
@@ -289,6 +301,8 @@ class RunningServer implements Server {
     // A last moment for responses that are written and not yet taken (their connections close by themselves).
     await until(() => io.connections.length === 0, Math.min(deadline, performance.now() + 500));
     for (const connection of [...io.connections]) connection.kill();
+    // What ran until now hears that it is given up, and may keep or remove what it has on the disk.
+    await until(() => this.#pool.isEmpty, performance.now() + UNWIND_MS);
     this.#pool.kill();
     // The runtime tells of each close a moment later.
     await until(() => io.connections.length === 0, performance.now() + CLOSE_MS);

@@ -2,7 +2,7 @@
  * The server benchmark: Cartouche beside the runtimes' own servers and others, each row checked, interleaved, with
  * medians, CPU and memory. Method and the last results: bench/README.md. Needs Linux, two cores, and wrk (Debian).
  *
- *     deno task bench                      all rows, about a quarter of an hour on a quiet machine
+ *     deno task bench                      all rows, about half an hour on a quiet machine
  *     deno task bench --quick              a look, two minutes
  *     deno task bench --rows=hello --runtimes=bun,node --seconds=5 --repeats=5
  */

@@ -50,6 +50,12 @@ export interface Transport {
   resume(): void;
   /** Sends what waits, then FIN. Reading goes on (half-close). */
   endWrite(): void;
+  /**
+   * Closes both ways without a reset: what is with the kernel is still delivered, and FIN behind it. Octets of the peer
+   * that were not read, or come later, make the kernel reset the connection all the same. While octets wait in this
+   * process it is `abort`. `onClose` follows, but not within.
+   */
+  close(): void;
   /** Closes at once, with a reset where the runtime can, and drops what waits. `onClose` follows, but not within. */
   abort(): void;
 }

@@ -31,8 +31,10 @@ interface BunSocket {
   write(bytes: Uint8Array, start: number, length: number): number;
   pause(): void;
   resume(): void;
-  /** shutdown(2) with SHUT_WR. (With `true` it would be SHUT_RD; `end` would be close(2).) */
+  /** shutdown(2) with SHUT_WR. (With `true` it would be SHUT_RD.) */
   shutdown(): void;
+  /** close(2). */
+  end(): void;
   /** Reset. */
   terminate(): void;
 }
@@ -72,7 +74,7 @@ const PHASE = {
   ENDING: 1,
   /** FIN is sent. */
   ENDED: 2,
-  /** `abort` was called, or the socket is gone; only `onClose` is still to come. */
+  /** `close` or `abort` was called, or the socket is gone; only `onClose` is still to come. */
   CLOSING: 3,
 } as const;
 
@@ -135,6 +137,16 @@ class BunTransport implements Transport {
     if (this.#waiting === null) this.#sendFin();
   }
 
+  close(): void {
+    if (this.#phase >= PHASE.CLOSING) return;
+    if (this.#waiting !== null) {
+      this.abort();
+      return;
+    }
+    this.#phase = PHASE.CLOSING;
+    this.#socket.end();
+  }
+
   abort(): void {
     if (this.#phase >= PHASE.CLOSING) return;
     this.#phase = PHASE.CLOSING;
@@ -170,7 +182,7 @@ class BunTransport implements Transport {
     this.#events.onEnd(this);
   }
 
-  /** Event of the socket, also from within `terminate`: the owner is told when its own call is over. */
+  /** Event of the socket, also from within `end` and `terminate`: the owner is told when its own call is over. */
   closed(isClean: boolean): void {
     queueMicrotask(() => {
       // After our FIN Bun reports the peer's as a close without an error.

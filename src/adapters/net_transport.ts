@@ -42,8 +42,8 @@ const PHASE = {
   ENDING: 1,
   /** The socket was told to send FIN. */
   ENDED: 2,
-  /** `abort` was called; only `onClose` is still to come. */
-  ABORTED: 3,
+  /** `close` or `abort` was called; only `onClose` is still to come. */
+  CLOSING: 3,
   /** `onClose` was called. */
   CLOSED: 4,
 } as const;
@@ -115,12 +115,12 @@ export class NetTransport implements Transport {
 
   pause(): void {
     this.#isPaused = true;
-    if (this.#phase < PHASE.ABORTED) this.#socket.pause();
+    if (this.#phase < PHASE.CLOSING) this.#socket.pause();
   }
 
   resume(): void {
     this.#isPaused = false;
-    if (this.#phase < PHASE.ABORTED) this.#socket.resume();
+    if (this.#phase < PHASE.CLOSING) this.#socket.resume();
   }
 
   endWrite(): void {
@@ -129,11 +129,21 @@ export class NetTransport implements Transport {
     if (this.#inFlight === 0) this.#sendFin();
   }
 
+  close(): void {
+    if (this.#phase >= PHASE.CLOSING) return;
+    if (this.bufferedBytes > 0) {
+      this.abort();
+      return;
+    }
+    this.#phase = PHASE.CLOSING;
+    this.#socket.destroy();
+  }
+
   abort(): void {
-    if (this.#phase >= PHASE.ABORTED) return;
+    if (this.#phase >= PHASE.CLOSING) return;
     // libuv refuses a reset while a shutdown is under way, and Node then never closes the handle.
     const isShuttingDown = this.#phase === PHASE.ENDED && !this.#socket.writableFinished;
-    this.#phase = PHASE.ABORTED;
+    this.#phase = PHASE.CLOSING;
     this.#forgetWaiting();
     if (this.#settings.isUnix || isShuttingDown) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
@@ -146,7 +156,7 @@ export class NetTransport implements Transport {
 
   /** Event of the socket. */
   received(bytes: Uint8Array, length: number): void {
-    if (this.#phase >= PHASE.ABORTED) return;
+    if (this.#phase >= PHASE.CLOSING) return;
     this.#settings.events.onData(this, bytes, length);
     this.#readAllowance -= length;
     if (this.#readAllowance <= 0) this.#rest();
@@ -154,7 +164,7 @@ export class NetTransport implements Transport {
 
   /** Event of the socket. */
   ended(): void {
-    if (this.#phase < PHASE.ABORTED) this.#settings.events.onEnd(this);
+    if (this.#phase < PHASE.CLOSING) this.#settings.events.onEnd(this);
   }
 
   /** Event of the socket. */
@@ -168,7 +178,7 @@ export class NetTransport implements Transport {
   /** Stops reading for a moment, so that other connections are served. */
   #rest(): void {
     this.#readAllowance = this.#settings.readBurstBytes;
-    if (this.#isPaused || this.#phase >= PHASE.ABORTED) return;
+    if (this.#isPaused || this.#phase >= PHASE.CLOSING) return;
     this.#socket.pause();
     setTimeout(() => this.start(), REST_MS);
   }
@@ -185,7 +195,7 @@ export class NetTransport implements Transport {
 
   /** The write under way is with the kernel, or failed; in the latter case the close follows. */
   #onWritten(error: Error | null | undefined): void {
-    if (error || this.#phase >= PHASE.ABORTED || this.#socket.destroyed) return;
+    if (error || this.#phase >= PHASE.CLOSING || this.#socket.destroyed) return;
     const waiting = this.#waiting;
     if (waiting !== null) {
       const front = waiting.front();

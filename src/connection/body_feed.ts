@@ -5,7 +5,7 @@
  * The worker pulls; nothing is sent that it did not ask for. What arrives faster waits here, and when more than
  * `HIGH_BYTES` wait the connection stops reading its socket, so that the client is slowed by TCP.
  */
-import { type BodyFailure, InboxKind, MAX_RECORD_BYTES } from "../messages/kind.ts";
+import { BodyFailure, InboxKind, MAX_RECORD_BYTES } from "../messages/kind.ts";
 import type { WorkerLink } from "./tickets.ts";
 
 /** Above this the socket is not read, once the body is being streamed. */
@@ -49,6 +49,12 @@ export class BodyFeed {
   /** Whether the socket should rest. */
   get isFull(): boolean {
     return this.queuedBytes > HIGH_BYTES;
+  }
+
+  /** Whether its worker has asked for more than has come: the next step is the client's. */
+  get isStarved(): boolean {
+    return this.#worker !== null && this.#credit > 0 && this.#pieces.length === 0 && !this.#closed &&
+      !this.discarding;
   }
 
   /** Whether everything was handed over (or nobody wants it). */
@@ -141,6 +147,16 @@ export class BodyFeed {
   fail(failure: typeof BodyFailure[keyof typeof BodyFailure]): void {
     if (this.ended || this.failure !== 0) return;
     this.failure = failure;
+    this.pump();
+  }
+
+  /**
+   * The client is gone, and the worker will be told to give up: all that waits goes to it before, asked for or not,
+   * for a handler may want to keep whatever came.
+   */
+  leave(): void {
+    this.#credit = Infinity;
+    this.fail(BodyFailure.Gone);
     this.pump();
   }
 

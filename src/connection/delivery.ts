@@ -7,13 +7,14 @@
  * a response does not (bench/README.md, pipelined row).
  */
 import { Exchange } from "./exchange.ts";
+import type { StreamOpener } from "./event_stream_connection.ts";
 import type { ResponseQueue } from "./response_queue.ts";
 import { OutboxKind, ResponseFlag } from "../messages/kind.ts";
 import type { ChannelConsumer } from "../ring/channel.ts";
 import type { TicketTable, WorkerLink } from "./tickets.ts";
 
 /** A worker as delivery hears it. */
-export interface SpeakingWorker extends WorkerLink {
+export interface SpeakingWorker extends StreamOpener {
   /** A send or publish that comes in several records, so far. */
   readonly assembly: Uint8Array[];
 }

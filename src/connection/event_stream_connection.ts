@@ -8,6 +8,7 @@
 import type { Transport } from "../adapters/adapter.ts";
 import { InboxKind } from "../messages/kind.ts";
 import { type SocketSettings, UpgradeKind } from "../messages/socket_message.ts";
+import { lingerMs } from "./linger.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Socket } from "./socket_table.ts";
 import type { WorkerLink } from "./tickets.ts";
@@ -18,8 +19,12 @@ import type { SocketHost } from "./websocket_connection.ts";
 const COMMENT = new TextEncoder().encode(":\n\n");
 const COMMENT_CHUNK = asChunk(COMMENT);
 const LAST_CHUNK = new TextEncoder().encode("0\r\n\r\n");
-/** How long the client may take to close after the end of the stream, ms; longer as long as it takes what waits. */
-const LINGER_MS = 2_000;
+
+/** The worker that opened a stream: its timers may be what feeds it. */
+export interface StreamOpener extends WorkerLink {
+  /** Its streams whose clients are there. */
+  openStreams: number;
+}
 
 /** An event stream. */
 export class EventStreamConnection implements Protocol, Socket, Subscriber, Timed {
@@ -34,8 +39,9 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   readonly pinnedTo: WorkerLink | null = null;
   readonly #host: SocketHost;
   readonly #settings: SocketSettings;
-  readonly #opener: WorkerLink;
-  readonly waitLimit = 0;
+  readonly #opener: StreamOpener;
+  /** A client that is too slow comes back with its last event ID. */
+  readonly waitsForSlow = false;
   /** Made by the first subscription. */
   #topics: Set<string> | null = null;
   /** The head of the response and what was sent before it was its turn; null once it was. */
@@ -55,7 +61,7 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
     generation: number,
     settings: SocketSettings,
     head: Uint8Array,
-    opener: WorkerLink,
+    opener: StreamOpener,
   ) {
     this.#host = host;
     this.transport = transport;
@@ -64,13 +70,19 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
     this.#settings = settings;
     this.#early = [head];
     this.#opener = opener;
+    opener.openStreams++;
     this.#sentAt = this.#movedAt = host.now;
+  }
+
+  get bufferLimit(): number {
+    return this.#settings.maxBufferedBytes;
   }
 
   /** Takes the transport over. */
   begin(): void {
     const early = this.#early ?? [];
     this.#early = null;
+    this.#host.sockets.hold(this.socketIndex, -this.#earlyBytes);
     for (const piece of early) this.#put(piece, 0, piece.length);
     if (this.#isOver) this.transport.endWrite();
     this.#watch();
@@ -94,6 +106,7 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   onClose(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#opener.openStreams--;
     this.#host.timeouts.cancel(this);
     this.#early = null;
     this.#over();
@@ -131,6 +144,7 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
     } else if (this.#early !== null) {
       this.#early.push(bytes.slice(start, end));
       this.#earlyBytes += end - start;
+      this.#host.sockets.hold(this.socketIndex, end - start);
     } else this.#put(bytes, start, end);
   }
 
@@ -156,6 +170,10 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
     this.#watch();
   }
 
+  wantDrain(): void {
+    // Streams have no events.
+  }
+
   fail(): void {
     // Only messages of clients are at fault.
   }
@@ -164,11 +182,11 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
     this.kill();
   }
 
-  subscribe(topic: string, lastId: string | null): void {
+  subscribe(topics: readonly string[], lastId: string | null): void {
     if (this.#isOver) return;
     this.#topics ??= new Set();
-    this.#topics.add(topic);
-    this.#host.topics.subscribe(this, topic, lastId);
+    for (const topic of topics) this.#topics.add(topic);
+    this.#host.topics.subscribe(this, topics, lastId);
   }
 
   unsubscribe(topic: string): void {
@@ -196,7 +214,9 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
   }
 
   kill(): void {
-    this.transport.abort();
+    // A stream that has ended is delivered without us.
+    if (this.#isOver) this.transport.close();
+    else this.transport.abort();
   }
 
   #watch(): void {
@@ -206,8 +226,9 @@ export class EventStreamConnection implements Protocol, Socket, Subscriber, Time
 
   #dueTime(): number {
     if (this.#gone || this.#early !== null) return Infinity;
-    if (this.#isOver) return this.#movedAt + LINGER_MS;
     const { writeTimeoutMs } = this.#host.settings;
+    // Longer as long as it takes what waits.
+    if (this.#isOver) return this.#movedAt + lingerMs(writeTimeoutMs);
     const written = this.#waitingSeen === 0 || writeTimeoutMs === 0
       ? Infinity
       : this.#movedAt + writeTimeoutMs;

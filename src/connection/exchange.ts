@@ -63,7 +63,11 @@ export class Exchange extends Ticketed {
   }
 
   override get waitsForClient(): boolean {
-    return this.owed > 0 && this.connection !== null;
+    return this.connection !== null && this.owed > 0;
+  }
+
+  override get waitsForContent(): boolean {
+    return this.connection !== null && (this.body?.isStarved ?? false);
   }
 
   /** Answers without a worker and ignores what a worker says from now on. A response that has begun is cut. */

@@ -4,14 +4,15 @@
  *
  * RFC 9112. The reading side (`request_reader.ts`) and the writing side (`response_queue.ts`) meet here: may the next
  * request be read, does the connection go on behind this response, has somebody been silent for too long?
- * Invariant: after a refusal nothing that arrives is read as a request. A refusal waits for the responses before it,
- * then leaves as: write, FIN, and reading on for a moment, so that it is not lost to a reset.
+ * Invariant: after a refusal nothing that arrives is read as a request. A refusal waits for the responses before it.
+ * The last response leaves as: write, FIN, and reading on (`linger.ts`), so that it is not lost to a reset.
  */
 import type { Transport } from "../adapters/adapter.ts";
 import type { HeadParser } from "../http/request_parser.ts";
 import { BodyFailure } from "../messages/kind.ts";
 import type { Settings } from "../options.ts";
 import type { Exchange, ProtocolChange } from "./exchange.ts";
+import { lingerMs, REFUSED_LINGER_MS } from "./linger.ts";
 import type { Holdable, Protocol } from "./protocol.ts";
 import { RequestReader } from "./request_reader.ts";
 import { type QueueOwner, ResponseQueue } from "./response_queue.ts";
@@ -24,6 +25,14 @@ export interface ConnectionStats {
   refused: number;
   shed: number;
   deadlines: number;
+}
+
+/** The limits of one request body, octets. */
+export interface BodyLimits {
+  /** Longer ones are refused; Infinity: none. */
+  readonly maxBytes: number;
+  /** Longer ones are not collected before a worker is asked. */
+  readonly spoolBytes: number;
 }
 
 /** What a connection needs from the I/O thread around it. */
@@ -54,8 +63,8 @@ export interface ConnectionHost {
   ): boolean;
   /** The largest body that can go along in a record. */
   readonly maxInlineBytes: number;
-  /** The body limit for this head, octets; Infinity: none. */
-  bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number;
+  /** The limits of the body that follows this head; good until the next call. */
+  bodyLimits(parser: HeadParser, head: Uint8Array, start: number): BodyLimits;
   /** Calls `connection.retry()` when there may be room again. */
   hold(connection: Holdable): void;
   /** The connection is gone. */
@@ -65,9 +74,6 @@ export interface ConnectionHost {
   /** Logs what a peer did wrong, at debug level. */
   note(connection: HttpConnection, message: string): void;
 }
-
-/** How long a client may take to read a last response and to close, ms; then it is reset. */
-const LINGER_MS = 2_000;
 
 const encoder = new TextEncoder();
 
@@ -88,6 +94,8 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
   readonly #reader: RequestReader;
   #isGone = false;
   #isClosing = false;
+  /** When the last octet of this side was with the kernel, ms on the server's clock; only if closing. */
+  #endedAt = 0;
 
   constructor(host: ConnectionHost, transport: Transport) {
     this.#host = host;
@@ -104,13 +112,17 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
   }
 
   get isBusy(): boolean {
-    return this.queue.first !== null || this.transport.bufferedBytes > 0;
+    return this.queue.first !== null || this.transport.bufferedBytes > 0 || this.#reader.isReadOn;
   }
 
   // ── the transport ──────────────────────────────────────────────────────────────────────────────────────────────
 
   onData(bytes: Uint8Array, length: number): void {
-    if (!this.#isGone) this.#reader.onData(bytes, length);
+    if (this.#isGone) return;
+    const isEndless = this.#isClosing && this.#reader.hasRefused &&
+      this.#host.now - this.#endedAt >= REFUSED_LINGER_MS;
+    if (isEndless) this.transport.abort();
+    else this.#reader.onData(bytes, length);
   }
 
   onEnd(): void {
@@ -126,6 +138,11 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
   onDrain(): void {
     if (this.#isGone) return;
     this.queue.onDrain();
+    if (this.#isClosing) {
+      this.#endedAt = this.#host.now;
+      this.watch();
+      return;
+    }
     this.#reader.resume();
     this.closeIfDone();
   }
@@ -169,7 +186,7 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
 
   onAdvanced(): void {
     if (this.queue.first === null) {
-      if (this.#host.stopping) {
+      if (this.#host.stopping && !this.#reader.isReadOn) {
         this.#endAfter();
         return;
       }
@@ -181,7 +198,8 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
   }
 
   onLastResponse(): void {
-    this.#endAfter();
+    // A handler that answered early may want the rest of its body: the end waits for both.
+    if (!this.#reader.isReadOn) this.#endAfter();
   }
 
   onWaiting(): void {
@@ -208,11 +226,13 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   stop(): void {
-    if (!this.#isGone && this.queue.first === null) this.#endAfter();
+    if (!this.#isGone && this.queue.first === null && !this.#reader.isReadOn) this.#endAfter();
   }
 
   kill(): void {
-    this.transport.abort();
+    // Responses that are complete are delivered without us.
+    if (this.queue.first === null) this.transport.close();
+    else this.transport.abort();
   }
 
   /** Ends if nothing more is read and no response is due. */
@@ -220,11 +240,12 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
     if (this.#reader.isClosed && this.queue.first === null && !this.#isGone) this.#endAfter();
   }
 
-  /** Write what is left, FIN, read on for a moment. */
+  /** Write what is left, FIN, read on for a while. */
   #endAfter(): void {
     if (this.#isClosing || this.#isGone) return;
     this.queue.flush();
     this.#isClosing = true;
+    this.#endedAt = this.#host.now;
     this.queue.close();
     this.#reader.close();
     // Responses behind a closing one have nowhere to go.
@@ -252,10 +273,10 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
     if (this.transport.bufferedBytes > 0) {
       return after(wroteAt, settings.writeTimeoutMs);
     }
-    if (this.#isClosing) return Math.max(reader.readSince, wroteAt) + LINGER_MS;
+    if (this.#isClosing) return this.#endedAt + lingerMs(settings.writeTimeoutMs);
     if (reader.isInBody) return reader.isPaused ? Infinity : after(reader.readSince, settings.bodyTimeoutMs);
     if (reader.isInHead) return after(reader.headSince, settings.headerTimeoutMs);
-    if (this.queue.first === null && reader.isEmpty) {
+    if (this.queue.first === null && reader.isIdle) {
       return after(reader.readSince, settings.keepAliveTimeoutMs);
     }
     return Infinity;
@@ -268,8 +289,10 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
     this.dueAt = this.#dueTime();
     if (this.dueAt > now) {
       this.#host.timeouts.schedule(this);
-    } else if (this.#isClosing || this.transport.bufferedBytes > 0) {
+    } else if (this.transport.bufferedBytes > 0) {
       this.transport.abort();
+    } else if (this.#isClosing) {
+      this.transport.close();
     } else if (this.#reader.isInHead) {
       this.#reader.refuse({ status: 408, detail: "The header section did not arrive in time.", close: true });
     } else if (this.#reader.isInBody) {

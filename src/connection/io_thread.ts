@@ -19,7 +19,12 @@ import { Claim, RequestConsumer } from "../ring/request_consumer.ts";
 import { RequestProducer } from "../ring/request_producer.ts";
 import { deliver, type DeliveryHost, type SpeakingWorker } from "./delivery.ts";
 import type { Exchange } from "./exchange.ts";
-import { type ConnectionHost, type ConnectionStats, HttpConnection } from "./http_connection.ts";
+import {
+  type BodyLimits,
+  type ConnectionHost,
+  type ConnectionStats,
+  HttpConnection,
+} from "./http_connection.ts";
 import type { Holdable, Protocol } from "./protocol.ts";
 import { SocketDispatch } from "./socket_dispatch.ts";
 import { flushResponses } from "./response_queue.ts";
@@ -46,15 +51,24 @@ export interface IoOwner {
   onTick(now: number): void;
   /** Whether the thread of this seat was declared dead. */
   isDead(seat: number): boolean;
+  /** An event of a WebSocket did not end, and its client has long left. */
+  eventGivenUp(remote: string): void;
   /** What a peer did wrong. */
   note(message: string, remote: string): void;
   acceptFailed(error: unknown): void;
 }
 
+/** What one route says about limits; what it leaves out is the server's. */
+export interface RouteLimit {
+  readonly maxBodyBytes?: number;
+  readonly deadlineMs?: number;
+  readonly spoolBodyBytes?: number;
+}
+
 /** What routes say about limits. */
 export interface RouteLimits {
   /** The options of the route that will answer this request. */
-  lookup(method: string, path: string): { readonly maxBodyBytes?: number; readonly deadlineMs?: number };
+  lookup(method: string, path: string): RouteLimit;
   /** Whether any route has a deadline of its own: only then is every request looked up. */
   readonly hasDeadlines: boolean;
 }
@@ -93,6 +107,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   readonly #encoder: RequestEncoder;
   readonly #workers: (AttachedWorker | null)[] = [];
   readonly #connections: Protocol[] = [];
+  /** What `bodyLimits` gave last: one object for all requests. */
+  readonly #bodyLimits = { maxBytes: 0, spoolBytes: 0 };
   #held: Holdable[] = [];
   /** What turns the server's clock into Unix time, ms; set anew each tick, because clocks are set. */
   #epoch = performance.timeOrigin;
@@ -121,7 +137,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#encoder = new RequestEncoder(this.#producer.data);
     this.waker = new Waker(ring);
     this.sockets = new SocketTable(ring);
-    this.topics = new Topics(settings.topicHistory);
+    this.topics = new Topics(settings.topicHistory, settings.topicHistoryBytes);
     // A record is at most a quarter of the byte ring; the head and its table take their part.
     this.maxInlineBytes = Math.min(64 * 1024, this.#producer.dataCapacity / 8);
     this.#endTurn = () => this.#onTurnEnd();
@@ -242,6 +258,18 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     connection.index = -1;
   }
 
+  nextTurn(callback: () => void): void {
+    this.#adapter.atEndOfTurn(() => {
+      if (this.#closed) return;
+      this.#beginTurn();
+      callback();
+    });
+  }
+
+  eventGivenUp(remote: string): void {
+    this.#owner.eventGivenUp(remote);
+  }
+
   note(connection: HttpConnection, message: string): void {
     this.#owner.note(message, connection.transport.remoteAddress);
   }
@@ -257,8 +285,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   // ── the ring ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   hasRoom(): boolean {
-    return this.#producer.waiting < this.settings.maxWaiting && this.tickets.free > 0 &&
-      this.#held.length === 0;
+    return this.#held.length === 0 && this.tickets.free > 0 &&
+      this.#producer.hasFewerThan(this.settings.maxWaiting);
   }
 
   dispatch(
@@ -328,10 +356,13 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#held.push(connection);
   }
 
-  bodyLimit(parser: HeadParser, head: Uint8Array, start: number): number {
+  bodyLimits(parser: HeadParser, head: Uint8Array, start: number): BodyLimits {
+    const route = this.#routeOptions(parser, head, start);
+    const { maxBodyBytes, spoolBodyBytes } = this.settings;
     // 0 means no limit, for a route and for the server.
-    const limit = this.#routeOptions(parser, head, start)?.maxBodyBytes ?? this.settings.maxBodyBytes;
-    return limit === 0 ? Infinity : limit;
+    this.#bodyLimits.maxBytes = (route?.maxBodyBytes ?? maxBodyBytes) || Infinity;
+    this.#bodyLimits.spoolBytes = route?.spoolBodyBytes ?? spoolBodyBytes;
+    return this.#bodyLimits;
   }
 
   #deadline(parser: HeadParser, head: Uint8Array, start: number): number {
@@ -343,7 +374,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     parser: HeadParser,
     head: Uint8Array,
     start: number,
-  ): { readonly maxBodyBytes?: number; readonly deadlineMs?: number } | undefined {
+  ): RouteLimit | undefined {
     if (this.routeLimits === null) return undefined;
     const text = (from: number, to: number): string =>
       String.fromCharCode(...head.subarray(start + from, start + to));
@@ -559,8 +590,11 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
 
   #checkDeadlines(now: number): void {
     this.tickets.forEach((item) => {
-      if (item.worker === null || item.deadlineMs === 0 || now - item.movedAt < item.deadlineMs) return;
-      if (item.isGuarded && !item.waitsForClient) item.overdue();
+      if (item.worker === null || item.deadlineMs === 0) return;
+      // Silence of the client is bounded by `bodyTimeoutMs`, and not the handler's.
+      const isOver = now - item.movedAt >= item.deadlineMs;
+      if (item.waitsForContent) item.movedAt = now;
+      else if (isOver && item.isGuarded && !item.waitsForClient) item.overdue();
     });
   }
 }

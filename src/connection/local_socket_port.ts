@@ -21,14 +21,17 @@ export function localSocketPort(host: LocalSocketHost): SocketPort {
     send(index, generation, bytes) {
       if (sockets.kindOf(index, generation) === 0) return "closed";
       // Without waiting: this is the thread that would make the room.
-      sockets.find(index, generation)?.send(bytes, 0, bytes.length, 0);
-      if (sockets.kindOf(index, generation) === 0) return "closed";
-      return sockets.buffered(index, generation) > 0 ? "backpressure" : "queued";
+      const socket = sockets.find(index, generation);
+      socket?.send(bytes, 0, bytes.length, 0);
+      if (socket === null || sockets.kindOf(index, generation) === 0) return "closed";
+      if (!sockets.isPressed(index)) return "queued";
+      socket.wantDrain();
+      return "backpressure";
     },
     close: (index, generation, code, reason) => sockets.find(index, generation)?.close(code, reason),
     terminate: (index, generation) => sockets.find(index, generation)?.terminate(),
-    subscribe: (index, generation, topic, lastId) =>
-      sockets.find(index, generation)?.subscribe(topic, lastId),
+    subscribe: (index, generation, topics, lastId) =>
+      sockets.find(index, generation)?.subscribe(topics, lastId),
     unsubscribe: (index, generation, topic) => sockets.find(index, generation)?.unsubscribe(topic),
     publish(message, exceptIndex, exceptGeneration) {
       const except = exceptGeneration === 0 ? null : sockets.find(exceptIndex, exceptGeneration);

@@ -39,6 +39,8 @@ export class RequestReader {
   hasEnded = false;
   /** The socket rests because of what waits here. */
   isPaused = false;
+  /** What the peer sends, or may still send, was refused. */
+  hasRefused = false;
   readonly #host: ConnectionHost;
   readonly #connection: HttpConnection;
   readonly #queue: ResponseQueue;
@@ -53,6 +55,8 @@ export class RequestReader {
   #upgrading: Exchange | null = null;
   #bodyLeft = 0;
   #bodyLimit = 0;
+  /** Octets of the body that may be collected; 0: the request goes ahead of it. */
+  #spoolLimit = 0;
   #discardUpTo = 0;
   #decoder: ChunkedDecoder | null = null;
   /** A private copy of the head while its body is collected. */
@@ -76,15 +80,26 @@ export class RequestReader {
   }
   /** Part of a header section has arrived. */
   get isInHead(): boolean {
-    return this.#reading === Reading.Head && this.#parser !== null && !this.#isHeld;
+    return this.#reading === Reading.Head && this.#parser?.hasBegun === true && !this.#isHeld;
   }
   /** Part of a body has arrived, or the whole is waiting for room. */
   get isInBody(): boolean {
     return this.#reading === Reading.Length || this.#reading === Reading.Chunked;
   }
+  /** A handler that has answered may still read the body that is coming. */
+  get isReadOn(): boolean {
+    const current = this.#current;
+    return current !== null && this.isInBody && current.connection === null && current.ticket !== 0 &&
+      !current.sealed;
+  }
   /** Nothing has arrived that was not read. */
   get isEmpty(): boolean {
     return this.#unread.isEmpty;
+  }
+  /** Nothing of a request has arrived: empty lines are none (RFC 9112 section 2.2). */
+  get isIdle(): boolean {
+    return this.isEmpty ||
+      (this.#reading === Reading.Head && this.#parser?.hasBegun === false && !this.#isHeld);
   }
 
   onData(bytes: Uint8Array, length: number): void {
@@ -108,9 +123,11 @@ export class RequestReader {
   #checkEnd(): void {
     if (!this.hasEnded) return;
     if (this.#reading === Reading.Head) {
-      if (this.#parser !== null) {
+      // What waits behind other requests may be whole.
+      if (!this.isEmpty && (this.#isHeld || this.#isBehind())) return;
+      if (this.isInHead) {
         this.refuse({ status: 400, detail: "The request ended inside its header section.", close: true });
-      } else if (this.isEmpty) this.#reading = Reading.Closed;
+      } else if (this.isIdle) this.#reading = Reading.Closed;
     } else if (this.#current !== null && this.isInBody && this.isEmpty) {
       this.failBody(BodyFailure.Gone, {
         status: 400,
@@ -158,7 +175,7 @@ export class RequestReader {
     this.#releaseSpool();
     const current = this.#current;
     this.#current = null;
-    current?.body?.fail(BodyFailure.Gone);
+    current?.body?.leave();
     return rest;
   }
 
@@ -277,11 +294,8 @@ export class RequestReader {
   // ── heads ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #consumeHead(bytes: Uint8Array, at: number, end: number): number {
-    let parser = this.#parser;
-    if (parser === null) {
-      parser = takeParser(this.#host);
-      this.headSince = this.#host.now;
-    }
+    const parser = this.#parser ?? takeParser(this.#host);
+    const { hasBegun } = parser;
     const length = parser.parse(bytes, at, end);
     if (length > 0) {
       this.#parser = null;
@@ -289,6 +303,7 @@ export class RequestReader {
     }
     if (length === 0) {
       this.#parser = parser;
+      if (!hasBegun) this.headSince = this.#host.now;
       this.#connection.watch();
       return at;
     }
@@ -322,10 +337,10 @@ export class RequestReader {
       this.#lastRequestUnless(parser.keepAlive || parser.upgrade);
       return bodyAt;
     }
-    const limit = host.bodyLimit(parser, bytes, start);
-    if (length > limit) {
+    const { maxBytes, spoolBytes } = host.bodyLimits(parser, bytes, start);
+    if (length > maxBytes) {
       giveParser(host, parser);
-      const detail = `The content has ${length} octets; the limit is ${limit}.`;
+      const detail = `The content has ${length} octets; the limit is ${maxBytes}.`;
       this.refuse({ status: 413, detail, close: true }, exchange.isHead);
       return end;
     }
@@ -347,7 +362,8 @@ export class RequestReader {
     this.#feed(exchange);
     exchange.expects100 = parser.expectContinue && bodyAt === end;
     this.#current = exchange;
-    this.#bodyLimit = limit;
+    this.#bodyLimit = maxBytes;
+    this.#spoolLimit = spoolBytes;
     this.#bodyLeft = Math.max(length, 0);
     this.#parser = parser;
     this.#heldHead = bytes.slice(start, bodyAt);
@@ -398,6 +414,7 @@ export class RequestReader {
     this.#host.stats.refused++;
     this.#host.note(this.#connection, `${response.status} ${response.detail}`);
     this.#reading = Reading.Closed;
+    this.hasRefused = true;
     const exchange = new Exchange(this.#host, this.#connection, isHead, false);
     this.#queue.enqueue(exchange);
     exchange.answerLocally(response);
@@ -424,12 +441,15 @@ export class RequestReader {
       const event = decoder.next(bytes, next, end);
       next = decoder.position;
       if (event === ChunkEvent.Data) {
-        this.#content(bytes, decoder.dataStart, decoder.dataEnd);
+        this.#content(bytes, decoder.dataStart, decoder.dataEnd, decoder.chunkLeft);
       } else if (event === ChunkEvent.End) {
         this.#bodyComplete(decoder.trailers);
       } else if (event === ChunkEvent.Error) {
         const { status, reason } = describeParseError(decoder.error);
         this.failBody(BodyFailure.Malformed, { status, detail: reason, close: true });
+        return end;
+      } else if (this.#isBeyondLimit(decoder.chunkLeft)) {
+        // Before it comes.
         return end;
       } else if (next === end) break;
     }
@@ -438,17 +458,21 @@ export class RequestReader {
     return next;
   }
 
-  /** Content of the body that is being read. */
-  #content(bytes: Uint8Array, start: number, end: number): void {
+  /** Whether the body is too long with `length` octets more; then it has failed. */
+  #isBeyondLimit(length: number): boolean {
+    if ((this.#current?.body?.receivedBytes ?? 0) + length <= this.#bodyLimit) return false;
+    const detail = `The content is longer than the limit of ${this.#bodyLimit} octets.`;
+    this.failBody(BodyFailure.TooLarge, { status: 413, detail, close: true });
+    return true;
+  }
+
+  /** Content of the body that is being read. @param announced octets that will follow it */
+  #content(bytes: Uint8Array, start: number, end: number, announced = 0): void {
     const exchange = this.#current;
     const feed = exchange?.body ?? null;
     if (exchange === null || feed === null) return;
     const length = end - start;
-    if (feed.receivedBytes + length > this.#bodyLimit) {
-      const detail = `The content is longer than the limit of ${this.#bodyLimit} octets.`;
-      this.failBody(BodyFailure.TooLarge, { status: 413, detail, close: true });
-      return;
-    }
+    if (this.#isBeyondLimit(length + announced)) return;
     exchange.movedAt = this.#host.now;
     exchange.expects100 = false;
     if (feed.discarding) {
@@ -477,17 +501,26 @@ export class RequestReader {
   /** The octets behind the body of `exchange` belong to the next request. */
   #endOfBody(exchange: Exchange): void {
     this.#reading = Reading.Head;
-    this.#lastRequestUnless(exchange.keepAlive || this.#upgrading === exchange);
+    this.#lastRequestUnless(
+      this.#upgrading === exchange || (exchange.keepAlive && !this.#endsWith(exchange)),
+    );
     // The next request waits until this body is with its worker: one streamed body per connection at a time.
     // Neither does it wait for a handler that has answered and works on.
     if (exchange.connection === null || (exchange.body?.isHandedOver ?? true)) this.#current = null;
     if (this.#reading === Reading.Head) this.#connection.watch();
+    else this.#connection.closeIfDone();
+  }
+
+  /** The response of `exchange` was the last: it waits for nothing but the body. */
+  #endsWith(exchange: Exchange): boolean {
+    return exchange.connection === null && (exchange.close || !exchange.keepAlive || this.#host.stopping);
   }
 
   /** Whether the body that is being collected has to be streamed instead. */
   #isSpoolFull(): boolean {
-    const { spoolBodyBytes, spoolTotalBytes } = this.#host.settings;
-    return this.#bodyLeft + this.#spooled > spoolBodyBytes || this.#host.spooledBytes > spoolTotalBytes;
+    // How long a chunked body will be is not known: one that must not be collected goes ahead of its first octet.
+    return this.#spoolLimit === 0 || this.#bodyLeft + this.#spooled > this.#spoolLimit ||
+      this.#host.spooledBytes > this.#host.settings.spoolTotalBytes;
   }
 
   /** Sends a request whose head (and perhaps body) was kept; false: no room. */
@@ -547,6 +580,7 @@ export class RequestReader {
     const exchange = this.#current;
     if (exchange === null) return;
     this.#reading = Reading.Closed;
+    this.hasRefused = true;
     this.#current = null;
     exchange.close = true;
     this.#isSpooling = false;
@@ -584,7 +618,7 @@ export class RequestReader {
       this.#discardUpTo = feed.receivedBytes + MAX_DISCARD_BYTES;
       const isLong = this.#reading === Reading.Length && this.#bodyLeft > MAX_DISCARD_BYTES;
       // The client still waits to send it, or it is too long to read for nothing (RFC 9110 section 10.1.1).
-      if (exchange.expects100 || isLong) this.#stopReading();
+      if (exchange.expects100 || isLong || this.#endsWith(exchange)) this.#stopReading();
     }
     this.resume();
     this.#connection.closeIfDone();

@@ -8,6 +8,9 @@
  * event; what it had not begun goes to another thread. A thread says that it goes on to an event before it looks
  * whether it was declared dead, and only then runs it; the I/O thread declares first and listens for the last time
  * afterwards. So one that goes on all the same (Deno cannot stop it) runs nothing that was given to another.
+ *
+ * An event whose promise does not settle after its client has left is given up in the same way, but by its thread
+ * itself, which says how far it was: a promise that settles in that very moment is then no event twice.
  */
 import type { BatchResult, SocketEventRecord } from "../messages/socket_message.ts";
 import { BodyFeed } from "./body_feed.ts";
@@ -19,6 +22,8 @@ export interface BatchOwner {
   batchDone(batch: SocketDispatch, result: BatchResult): void;
   /** The thread died while it ran the event at `finished`; those behind it were not begun. */
   batchLost(batch: SocketDispatch): void;
+  /** The thread gave the event at `finished` up; those behind it were not begun. */
+  batchGivenUp(batch: SocketDispatch): void;
   /** No thread took it: it goes to the end of the queue again. */
   batchReturned(batch: SocketDispatch): void;
 }
@@ -31,6 +36,10 @@ export class SocketDispatch extends Ticketed {
   finished = 0;
   /** The connection's data after those, if they changed it. */
   data: Uint8Array | null = null;
+  /** Its thread has said that an event awaits. */
+  isTaken = false;
+  /** Its thread was asked to give the event up. */
+  isGivenUp = false;
 
   constructor(owner: BatchOwner, events: readonly SocketEventRecord[], streamed: Uint8Array | null) {
     super();
@@ -51,6 +60,7 @@ export class SocketDispatch extends Ticketed {
   override takenBy(worker: WorkerLink, now: number): void {
     this.worker = worker;
     this.movedAt = now;
+    this.isTaken = true;
   }
   override lost(): void {
     this.owner.batchLost(this);

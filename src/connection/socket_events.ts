@@ -7,7 +7,7 @@
  * lie here between batches and go along with each, so that any worker can run the next one and none takes them to its
  * grave.
  */
-import { InboxKind } from "../messages/kind.ts";
+import { AbortReason, InboxKind } from "../messages/kind.ts";
 import {
   batchLength,
   type BatchResult,
@@ -94,16 +94,32 @@ export class SocketEvents implements BatchOwner, Holdable {
     return this.#batch !== null || this.#queue.length > 0;
   }
 
+  /** A message of the client is queued, or with a worker. */
+  get hasMessages(): boolean {
+    return this.#queue.some(isMessage) || (this.#batch !== null && this.#batch.events.some(isMessage));
+  }
+
   /** So much is queued that the socket should rest. */
   get isFull(): boolean {
     return this.#queuedBytes > MAX_QUEUED_BYTES || this.#queue.length > MAX_QUEUED_EVENTS;
   }
 
+  /** Whether an event of this kind is told to anybody. */
+  wants(kind: number): boolean {
+    return !this.#isClosed && this.#isHandled(kind);
+  }
+
   /** Queues an event that somebody wants; `kick` sends it. */
   push(kind: number, a: number, bytes: Uint8Array): void {
-    if (this.#isClosed || !this.#isWanted(kind)) return;
+    if (!this.wants(kind)) return;
     this.#queue.push({ kind, a, bytes });
     this.#queuedBytes += bytes.length;
+  }
+
+  /** Queues a drain event, unless the last one that is queued is one. */
+  drained(): void {
+    if (this.#queue.at(-1)?.kind !== SocketEvent.Drain) this.push(SocketEvent.Drain, 0, NOTHING);
+    this.kick();
   }
 
   /** Queues an error event. */
@@ -132,11 +148,15 @@ export class SocketEvents implements BatchOwner, Holdable {
     this.#queue = this.#queue.filter(({ kind }) =>
       kind === SocketEvent.Open || kind === SocketEvent.Error || kind === SocketEvent.Close
     );
+    this.#countBytes();
+  }
+
+  #countBytes(): void {
     this.#queuedBytes = 0;
     for (const { bytes } of this.#queue) this.#queuedBytes += bytes.length;
   }
 
-  #isWanted(kind: number): boolean {
+  #isHandled(kind: number): boolean {
     return (this.#settings.events & eventBit(kind)) !== 0;
   }
 
@@ -210,8 +230,30 @@ export class SocketEvents implements BatchOwner, Holdable {
    * are handled, those behind it were not begun.
    */
   batchLost(batch: SocketDispatch): void {
-    if (!this.#takeBack(batch)) return;
-    if (this.#owner.pinnedTo !== null) return;
+    if (this.#takeBack(batch) && this.#owner.pinnedTo === null) this.#goOnBehind(batch, true);
+  }
+
+  /** When the event that is under way began to await, ms on the server's clock; null: none does. */
+  get awaitsSince(): number | null {
+    const batch = this.#batch;
+    return batch !== null && batch.isTaken && !batch.isGivenUp ? batch.movedAt : null;
+  }
+
+  /** Asks the worker to give up the event that is under way; it answers how far it was. */
+  giveUp(): void {
+    const batch = this.#batch;
+    if (batch === null) return;
+    batch.isGivenUp = true;
+    batch.worker?.send(InboxKind.Abort, batch.ticket, AbortReason.Gone, null);
+  }
+
+  /** The worker has: the event that was under way counts as handled, and those behind it are told. */
+  batchGivenUp(batch: SocketDispatch): void {
+    if (this.#takeBack(batch)) this.#goOnBehind(batch, false);
+  }
+
+  /** What follows a batch that did not come to its end. @param isTold with an error event */
+  #goOnBehind(batch: SocketDispatch, isTold: boolean): void {
     if (batch.data !== null) this.#data = batch.data;
     const { deflate } = this.#settings;
     // The client may have got compressed messages of which the window here knows nothing; it may be left unused.
@@ -220,7 +262,7 @@ export class SocketEvents implements BatchOwner, Holdable {
     const lost = begun.at(-1);
     let again = batch.events.slice(begun.length);
     // An error handler that kills its thread is not asked again.
-    if (lost !== undefined && lost.kind < SocketEvent.Error && this.#isWanted(SocketEvent.Error)) {
+    if (isTold && lost !== undefined && lost.kind < SocketEvent.Error && this.#isHandled(SocketEvent.Error)) {
       const reason = encoder.encode("the thread that handled an event of this connection died");
       again.unshift({ kind: SocketEvent.Error, a: 1, bytes: reason });
     }
@@ -230,7 +272,10 @@ export class SocketEvents implements BatchOwner, Holdable {
       again.unshift(...passed.map(({ bytes }) => ({ kind: SocketEvent.Passed, a: 1, bytes })));
     }
     const isBroken = lost?.kind === SocketEvent.Passed;
-    if (isBroken) again = again.filter((event) => !isMessage(event));
+    if (isBroken) {
+      again = again.filter((event) => !isMessage(event));
+      this.#queue = this.#queue.filter((event) => !isMessage(event));
+    }
     this.#requeue(again);
     if (isBroken) this.#owner.eventsBroke();
   }
@@ -249,8 +294,8 @@ export class SocketEvents implements BatchOwner, Holdable {
   }
 
   #requeue(events: readonly SocketEventRecord[]): void {
-    for (const { bytes } of events) this.#queuedBytes += bytes.length;
     this.#queue.unshift(...events);
+    this.#countBytes();
     this.kick();
     this.#owner.eventsMoved();
   }

@@ -53,19 +53,26 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
       host.sockets.find(outbox.connection, outbox.b)?.fail(outbox.a, reason);
       return;
     }
+    case OutboxKind.SocketDrain:
+      host.sockets.find(outbox.connection, outbox.b)?.wantDrain();
+      return;
     case OutboxKind.SocketTerminate:
       host.sockets.find(outbox.connection, outbox.b)?.terminate();
       return;
     case OutboxKind.Subscribe: {
       const bytes = assemble(worker, outbox);
       if (bytes === null) return;
-      const { topic, lastId } = decodeSubscribe(bytes === outbox.bytes ? copyOf(outbox) : bytes);
-      host.sockets.find(outbox.connection, outbox.b)?.subscribe(topic, lastId);
+      const { topics, lastId } = decodeSubscribe(bytes === outbox.bytes ? copyOf(outbox) : bytes);
+      host.sockets.find(outbox.connection, outbox.b)?.subscribe(topics, lastId);
       return;
     }
-    case OutboxKind.Unsubscribe:
-      host.sockets.find(outbox.connection, outbox.b)?.unsubscribe(decoder.decode(copyOf(outbox)));
+    case OutboxKind.Unsubscribe: {
+      const bytes = assemble(worker, outbox);
+      if (bytes === null) return;
+      const topic = decoder.decode(bytes === outbox.bytes ? copyOf(outbox) : bytes);
+      host.sockets.find(outbox.connection, outbox.b)?.unsubscribe(topic);
       return;
+    }
     case OutboxKind.Publish: {
       const bytes = assemble(worker, outbox);
       if (bytes === null) return;
@@ -78,6 +85,7 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
       const batch = host.tickets.find(outbox.ticket);
       if (!(batch instanceof SocketDispatch)) return;
       batch.finished = outbox.a;
+      batch.movedAt = host.now;
       if (outbox.b === 1) batch.data = copyOf(outbox);
       return;
     }
@@ -86,14 +94,17 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
       if (bytes === null) return;
       const batch = host.tickets.find(outbox.ticket);
       if (!(batch instanceof SocketDispatch)) return;
-      const result = decodeBatchResult(bytes === outbox.bytes ? copyOf(outbox) : bytes);
-      batch.owner.batchDone(batch, result);
+      if (outbox.b === 1) batch.owner.batchGivenUp(batch);
+      else {
+        const result = decodeBatchResult(bytes === outbox.bytes ? copyOf(outbox) : bytes);
+        batch.owner.batchDone(batch, result);
+      }
       return;
     }
   }
 }
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function copyOf(outbox: ChannelConsumer): Uint8Array {
   return outbox.bytes.slice(outbox.offset, outbox.offset + outbox.length);

@@ -14,8 +14,10 @@ import {
   SOCKET_KIND,
   SOCKET_LIMIT,
   SOCKET_UNDERWAY,
+  SOCKET_WAITS,
   SOCKET_WORDS,
 } from "../ring/layout.ts";
+import { isPressed } from "../messages/socket_port.ts";
 import type { WorkerLink } from "./tickets.ts";
 
 /** A socket as workers address it. */
@@ -26,29 +28,40 @@ export interface Socket {
   readonly kind: number;
   /** The worker its events stay on, or null. */
   readonly pinnedTo: WorkerLink | null;
-  /** Senders block while more octets than that wait for the client; 0: they never do. */
-  readonly waitLimit: number;
+  /** Octets that may wait for the client. */
+  readonly bufferLimit: number;
+  /** Senders block while more than that waits; else it is closed. */
+  readonly waitsForSlow: boolean;
   /** Something is still to be said to the client, or to be told to a handler. */
   readonly isBusy: boolean;
   /** Octets from a worker: whole frames or events. */
   send(bytes: Uint8Array, start: number, end: number, flags: number): void;
+  /** A sender was told to rest: it waits for a drain event. */
+  wantDrain(): void;
   close(code: number, reason: string): void;
   /** A worker found a fault of the client in a message. */
   fail(code: number, reason: string): void;
   terminate(): void;
-  subscribe(topic: string, lastId: string | null): void;
+  subscribe(topics: readonly string[], lastId: string | null): void;
   unsubscribe(topic: string): void;
   /** The worker it is pinned to has died. */
   pinnedWorkerDied(): void;
 }
 
+/** Indices that rest at least before one is used again: a sender that is late misses whoever has it then. */
+const RESTING_INDICES = 1_024;
+
 /** The sockets of a server. */
 export class SocketTable {
   readonly #words: Int32Array;
   readonly #sockets: (Socket | null)[] = [];
+  /** Free indices, first in first out, from `#freeHead` on. */
   readonly #free: number[] = [];
+  #freeHead = 0;
   #generation = 0;
   #count = 0;
+  /** Sockets of each `UpgradeKind`. */
+  readonly #counts: number[] = [0, 0, 0];
 
   constructor(ring: SharedRing) {
     this.#words = new Int32Array(ring.sockets);
@@ -59,24 +72,45 @@ export class SocketTable {
     return this.#count;
   }
 
+  /** Sockets of an `UpgradeKind`: open, closing, or gone with events that are still to be told. */
+  countOf(kind: number): number {
+    return this.#counts[kind] ?? 0;
+  }
+
   /** Gives an index and a generation; null: there are MAX_SOCKETS already. */
   reserve(): { readonly index: number; readonly generation: number } | null {
-    const index = this.#free.pop() ?? this.#sockets.length;
-    if (index >= MAX_SOCKETS) return null;
+    const index = this.#takeIndex();
+    if (index === null) return null;
     this.#generation = (this.#generation % 0x7fffffff) + 1;
     this.#sockets[index] = null;
     this.#count++;
     return { index, generation: this.#generation };
   }
 
+  #takeIndex(): number | null {
+    const resting = this.#free.length - this.#freeHead;
+    const next = this.#sockets.length;
+    if (resting <= RESTING_INDICES && next < MAX_SOCKETS) return next;
+    const index = this.#free[this.#freeHead];
+    if (index === undefined) return null;
+    this.#freeHead++;
+    if (this.#freeHead * 2 > this.#free.length) {
+      this.#free.splice(0, this.#freeHead);
+      this.#freeHead = 0;
+    }
+    return index;
+  }
+
   /** Lets workers find the socket. */
   open(socket: Socket): void {
     this.#sockets[socket.socketIndex] = socket;
+    this.#counts[socket.kind] = this.countOf(socket.kind) + 1;
     const at = socket.socketIndex * SOCKET_WORDS;
     Atomics.store(this.#words, at + SOCKET_UNDERWAY, 0);
     Atomics.store(this.#words, at + SOCKET_BUFFERED, 0);
     Atomics.store(this.#words, at + SOCKET_KIND, socket.kind);
-    Atomics.store(this.#words, at + SOCKET_LIMIT, socket.waitLimit);
+    Atomics.store(this.#words, at + SOCKET_LIMIT, socket.bufferLimit);
+    Atomics.store(this.#words, at + SOCKET_WAITS, socket.waitsForSlow ? 1 : 0);
     Atomics.store(this.#words, at + SOCKET_GENERATION, socket.generation);
   }
 
@@ -96,6 +130,7 @@ export class SocketTable {
     this.#sockets[socket.socketIndex] = null;
     this.#free.push(socket.socketIndex);
     this.#count--;
+    this.#counts[socket.kind] = this.countOf(socket.kind) - 1;
   }
 
   /** The socket of an index and generation, if it is there. */
@@ -123,6 +158,16 @@ export class SocketTable {
     // Those for a socket that is gone must not count for the next one of its index.
     if (this.#sockets[index]?.generation !== generation) return;
     Atomics.sub(this.#words, index * SOCKET_WORDS + SOCKET_UNDERWAY, bytes);
+  }
+
+  /** Octets that are kept here until the socket's turn comes, or with a minus are kept no longer. */
+  hold(index: number, bytes: number): void {
+    Atomics.add(this.#words, index * SOCKET_WORDS + SOCKET_UNDERWAY, bytes);
+  }
+
+  /** Whether a sender to this socket should rest. */
+  isPressed(index: number): boolean {
+    return isPressed(this.#words, index);
   }
 
   /** Octets that wait for the client now. */

@@ -35,6 +35,10 @@ export abstract class Ticketed {
   get waitsForClient(): boolean {
     return false;
   }
+  /** Whether its next step is the client's, who has octets of the request still to send. */
+  get waitsForContent(): boolean {
+    return false;
+  }
   /** Content that the worker may pull. */
   body: BodyFeed | null = null;
   /** Whether the I/O thread has answered because of the deadline, so that its thread may be taken away. */

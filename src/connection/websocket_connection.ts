@@ -2,16 +2,19 @@
  * One WebSocket connection: frames in, events out to the workers (`socket_events.ts`), frames of theirs back.
  * Runs on: I/O thread; runtime API: none
  *
- * RFC 6455. Pings are answered here, in order, whatever the workers do. Nothing is sent behind a close frame. A client
- * that does not read is not read from either, and its messages wait, until it takes what waits for it.
+ * RFC 6455. Pings are answered here, in order, whatever the workers do. Nothing is sent behind a close frame; the
+ * answers to messages that came whole in front of the client's, or of a fault, are sent before it. A client that does
+ * not read is not read from either, and its messages wait, until it takes what waits for it.
+ *
+ * Longer than most files: reading, writing, closing and time-outs of a connection share their state.
  */
 import type { Transport } from "../adapters/adapter.ts";
 import { SendFlag } from "../messages/kind.ts";
 import { SocketEvent, type SocketSettings, UpgradeKind } from "../messages/socket_message.ts";
 import { CLOSE_CODE, closeForFault, encodeClosePayload, type FrameFault } from "../websocket/close_code.ts";
 import { frameBytes, writeFrame } from "../websocket/frame_encoder.ts";
-import { FrameParser, type FrameSink } from "../websocket/frame_parser.ts";
 import { OPCODE, type Opcode } from "../websocket/opcode.ts";
+import { type FeedOwner, FrameFeed, type TurnHost } from "./frame_feed.ts";
 import type { Protocol } from "./protocol.ts";
 import { type EventsHost, type EventsOwner, SocketEvents } from "./socket_events.ts";
 import type { Socket, SocketTable } from "./socket_table.ts";
@@ -20,16 +23,38 @@ import type { Filing, Timed, Timeouts } from "./timeouts.ts";
 import type { Publication, Subscriber, Topics } from "./topics.ts";
 
 /** What sockets need from the I/O thread around them. */
-export interface SocketHost extends EventsHost {
-  readonly settings: { readonly writeTimeoutMs: number };
+export interface SocketHost extends EventsHost, TurnHost {
+  readonly settings: { readonly writeTimeoutMs: number; readonly goneEventTimeoutMs: number };
   readonly sockets: SocketTable;
   readonly topics: Topics;
   readonly timeouts: Timeouts;
   readonly now: number;
   readonly stopping: boolean;
   forget(connection: Protocol): void;
+  /** An event did not end, and its client has long left. */
+  eventGivenUp(remote: string): void;
 }
 
+/** The end of what the client says, and what follows from it. */
+interface Ending {
+  /** Of the close frame; null: the client has ended its side without one, and gets none. */
+  readonly payload: Uint8Array | null;
+  /** For the error event; "": there is none. */
+  readonly error: string;
+  /** For the close event. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+const LOST: Ending = {
+  payload: null,
+  error: "the connection was lost",
+  code: CLOSE_CODE.abnormal,
+  reason: "",
+};
+
+/** How long the close frame waits for answers to the messages in front of the client's end, ms. */
+const ANSWER_MS = 500;
 /** How long the peer may take to answer a close frame, ms; longer as long as it takes what waits for it. */
 const CLOSE_TIMEOUT_MS = 5_000;
 /** How long the peer may take to close after the closing handshake, ms; as above. */
@@ -40,7 +65,7 @@ const REST_LOOK_MS = 1_000;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** A WebSocket. */
-export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed, FrameSink, EventsOwner {
+export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed, FeedOwner, EventsOwner {
   index = -1;
   dueAt = Infinity;
   filedAt = -1;
@@ -52,7 +77,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   readonly pinnedTo: WorkerLink | null;
   readonly #host: SocketHost;
   readonly #settings: SocketSettings;
-  readonly #parser: FrameParser;
+  readonly #feed: FrameFeed;
   readonly #events: SocketEvents;
   /** The head of the response and what was sent before it was its turn; null once it was. */
   #early: Uint8Array[] | null;
@@ -62,6 +87,11 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   #closeSent = false;
   /** Nothing more is read: the client said that it closes, ended its side, or broke the protocol. */
   #inputOver = false;
+  /** What is done about that once the messages before it are answered; null: nothing, or it was done. */
+  #ending: Ending | null = null;
+  #endBy = 0;
+  /** The client has ended its side behind octets that wait for the next turn. */
+  #endsBehindFeed = false;
   #gone = false;
   #paused = false;
   #wantsDrain = false;
@@ -70,7 +100,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   #activeAt: number;
   /** When a ping went out that nothing came after; 0: none. */
   #pingedAt = 0;
-  /** When the client took octets last, or had to begin to, or the closing began. */
+  /** When the client took octets last, or had to begin to, or the closing began, or it was gone. */
   #movedAt: number;
   #waitingSeen = 0;
 
@@ -91,7 +121,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     this.pinnedTo = pinnedTo;
     this.#settings = settings;
     this.#early = [head];
-    this.#parser = new FrameParser(settings, settings.deflates);
+    this.#feed = new FrameFeed(host, this, settings, settings.deflates);
     this.#events = new SocketEvents(host, this, settings, data);
     this.#receivedAt = this.#activeAt = this.#movedAt = host.now;
   }
@@ -100,8 +130,12 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     return this.transport.remoteAddress;
   }
 
-  get waitLimit(): number {
-    return this.#settings.waitsForSlow ? Math.max(1, this.#settings.maxBufferedBytes) : 0;
+  get bufferLimit(): number {
+    return this.#settings.maxBufferedBytes;
+  }
+
+  get waitsForSlow(): boolean {
+    return this.#settings.waitsForSlow;
   }
 
   /** Takes the transport over. @param rest octets that came behind the handshake: they are frames */
@@ -109,12 +143,14 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     this.#receivedAt = this.#activeAt = this.#movedAt = this.#host.now;
     const early = this.#early ?? [];
     this.#early = null;
+    this.#host.sockets.hold(this.socketIndex, -this.#earlyBytes);
     for (const piece of early) this.#write(piece, 0, piece.length);
     if (this.#inputOver) {
       this.#endWrite();
       return;
     }
     this.#events.push(SocketEvent.Open, 0, NOTHING);
+    if (this.#wantsDrain) this.wantDrain();
     this.#watch();
     if (rest.length > 0) this.onData(rest, rest.length);
     else this.#events.kick();
@@ -134,11 +170,15 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     if (this.#gone || this.#inputOver) return;
     this.#receivedAt = this.#host.now;
     this.#pingedAt = 0;
-    this.#parser.feed(bytes, 0, length, this);
+    this.#feed.push(bytes, length);
+  }
+
+  onFed(): void {
     // A part of a message is a sign of life that no event tells.
-    if (this.#parser.heldBytes > 0) this.#activeAt = this.#host.now;
+    if (this.#feed.isInsideFrame) this.#activeAt = this.#host.now;
     this.#events.kick();
     this.#readLater();
+    if (this.#endsBehindFeed && !this.#feed.isBehind) this.onEnd();
   }
 
   onMessage(
@@ -156,78 +196,105 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
 
   onPing(bytes: Uint8Array, start: number, end: number): void {
     this.#activeAt = this.#host.now;
-    if (!this.#closeSent) this.#writeFrame(OPCODE.pong, bytes.subarray(start, end));
-    this.#events.push(SocketEvent.Ping, 0, bytes.slice(start, end));
+    if (this.#events.wants(SocketEvent.Ping)) {
+      this.#events.push(SocketEvent.Ping, 0, bytes.slice(start, end));
+    }
   }
 
   onPong(bytes: Uint8Array, start: number, end: number): void {
-    this.#events.push(SocketEvent.Pong, 0, bytes.slice(start, end));
+    if (this.#events.wants(SocketEvent.Pong)) {
+      this.#events.push(SocketEvent.Pong, 0, bytes.slice(start, end));
+    }
   }
 
-  onClose(): void;
-  onClose(code: number, reason: string): void;
-  /** Two things have this name: the end of the transport (no code), and a close frame. */
-  onClose(code?: number, reason?: string): void {
-    if (code === undefined) this.#transportClosed();
-    else this.#closeReceived(code, reason ?? "");
+  writePongs(bytes: Uint8Array, length: number): void {
+    if (!this.#closeSent) this.#write(bytes, 0, length);
   }
 
-  #closeReceived(code: number, reason: string): void {
-    this.#writeClose(code === CLOSE_CODE.noCode ? undefined : code, reason);
-    this.#inputOver = true;
-    this.#events.close(code, reason);
-    this.#endWrite();
+  onCloseFrame(code: number, reason: string): void {
+    const payload = encodeClosePayload(code === CLOSE_CODE.noCode ? undefined : code, reason);
+    this.#endInput({ payload, error: "", code, reason });
   }
 
   onFault(fault: FrameFault): void {
     const { code, reason } = closeForFault(fault);
-    this.#fail(code, reason);
+    this.#endInput(failure(code, reason));
   }
 
   fail(code: number, reason: string): void {
+    // What was in front of the message is answered; what is behind it is told to nobody.
     this.#events.dropMessages();
-    this.#fail(code, reason);
+    this.#failNow(code, reason);
   }
 
-  /** Ends the connection for a fault of the client (RFC 6455 section 7.1.7). */
-  #fail(code: number, reason: string): void {
+  #failNow(code: number, reason: string): void {
     if (this.#events.isClosed) return;
-    this.#parser.stop();
-    this.#inputOver = true;
-    this.#writeClose(code, reason);
-    this.#events.error(reason);
-    this.#events.close(code, reason);
-    this.#endWrite();
+    this.#endInput(failure(code, reason));
+    this.#end();
   }
 
   onEnd(): void {
-    // The peer half-closed without a close frame: no more frames can come, and it is over (RFC 6455 section 7.1.5).
     if (this.#gone || this.#inputOver) return;
+    this.#endsBehindFeed = this.#feed.isBehind;
+    // The peer half-closed without a close frame: no more frames can come, and it is over (RFC 6455 section 7.1.5).
+    if (!this.#endsBehindFeed) this.#endInput(LOST);
+  }
+
+  /**
+   * Nothing more is read. A close frame may wait for what is being sent (RFC 6455 section 5.5.1): this one does for
+   * the answers to messages that came before, but not for long.
+   */
+  #endInput(ending: Ending): void {
+    this.#feed.stop();
     this.#inputOver = true;
-    this.#lostConnection();
-    if (!this.#closeSent) this.#closeSentNow();
+    this.#ending = ending;
+    if (this.#closeSent || !this.#events.hasMessages) {
+      this.#end();
+      return;
+    }
+    this.#endBy = this.#host.now + ANSWER_MS;
+    this.#readLater();
+    this.#watch();
+  }
+
+  /** Does what is still to be done about the end of the client's side. */
+  #end(): void {
+    const ending = this.#ending;
+    if (ending === null) return;
+    this.#ending = null;
+    if (!this.#closeSent && !this.#gone) {
+      if (ending.payload !== null) this.#writeFrame(OPCODE.close, ending.payload);
+      this.#closeSentNow();
+    }
+    if (!this.#events.isClosed) {
+      if (ending.error !== "") this.#events.error(ending.error);
+      this.#events.close(ending.code, ending.reason);
+    }
     this.#endWrite();
+  }
+
+  onClose(): void {
+    this.#transportClosed();
   }
 
   #transportClosed(): void {
     if (this.#gone) return;
+    if (!this.#inputOver) this.#feed.finish();
     this.#gone = true;
     this.#inputOver = true;
     this.#early = null;
+    this.#movedAt = this.#host.now;
     this.#host.timeouts.cancel(this);
-    this.#parser.stop();
+    this.#feed.stop();
     this.#host.sockets.closing(this);
     this.#dropTopics();
-    this.#lostConnection();
+    // The close frame of a client that did not wait for ours has been heard all the same.
+    this.#ending ??= LOST;
+    this.#end();
     this.#host.forget(this);
     this.#events.kick();
     this.eventsMoved();
-  }
-
-  #lostConnection(): void {
-    if (this.#events.isClosed) return;
-    this.#events.error("the connection was lost");
-    this.#events.close(CLOSE_CODE.abnormal, "");
+    this.#watch();
   }
 
   // ── events to the workers ──────────────────────────────────────────────────────────────────────────────────────
@@ -239,17 +306,22 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
 
   eventsMoved(): void {
     this.#readLater();
+    if (this.#ending !== null && !this.#events.hasMessages) this.#end();
     // The index is free again once the client is gone and the last event is through.
-    if (this.#gone && this.#events.isClosed && !this.#events.isBusy) this.#host.sockets.release(this);
+    if (!this.#gone || !this.#events.isClosed || this.#events.isBusy) return;
+    this.#host.timeouts.cancel(this);
+    this.#host.sockets.release(this);
   }
 
   eventsBroke(): void {
-    this.#fail(CLOSE_CODE.internalError, "A compressed message was lost");
+    this.#failNow(CLOSE_CODE.internalError, "A compressed message was lost");
   }
 
   pinnedWorkerDied(): void {
     this.#events.cancel();
+    this.#end();
     this.#writeClose(CLOSE_CODE.internalError, "The thread of this connection died");
+    this.#feed.stop();
     this.#inputOver = true;
     this.#endWrite();
     this.eventsMoved();
@@ -258,7 +330,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   /** The socket rests while too much is queued here, in either direction. */
   #readLater(): void {
     if (this.#gone || this.#early !== null) return;
-    const wantsPause = !this.#inputOver && (this.#events.isFull || this.isSlow);
+    const wantsPause = !this.#inputOver && (this.#events.isFull || this.isSlow || this.#feed.isBehind);
     if (wantsPause === this.#paused) return;
     this.#paused = wantsPause;
     if (wantsPause) {
@@ -276,7 +348,9 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   send(bytes: Uint8Array, start: number, end: number, flags: number): void {
     if (this.#closeSent || this.#gone) return;
     const waiting = this.#early === null ? this.transport.bufferedBytes : this.#earlyBytes;
-    if (waiting > this.#settings.maxBufferedBytes && (flags & SendFlag.Waited) === 0) this.#tooSlow();
+    // Before its turn nobody can have waited: it would be for the responses in front of this one.
+    const hasWaited = this.#early === null && (flags & SendFlag.Waited) !== 0;
+    if (waiting > this.#settings.maxBufferedBytes && !hasWaited) this.#tooSlow();
     else this.#write(bytes, start, end);
   }
 
@@ -291,28 +365,35 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
       this.transport.abort();
       return;
     }
-    const reason = "The client reads too slowly";
-    this.#parser.stop();
+    // A client that has said the last word is not told that it is slow.
+    this.#ending ??= failure(CLOSE_CODE.tryAgainLater, "The client reads too slowly");
+    this.#feed.stop();
     this.#inputOver = true;
-    this.#events.error(reason);
-    this.#events.close(CLOSE_CODE.tryAgainLater, reason);
-    this.#writeClose(CLOSE_CODE.tryAgainLater, reason);
-    this.#endWrite();
+    this.#end();
   }
 
   close(code: number, reason: string): void {
     this.#writeClose(code === 0 ? undefined : code, reason);
+    // Nothing can be answered any more.
+    this.#end();
+  }
+
+  wantDrain(): void {
+    if (this.#gone || this.#closeSent) return;
+    this.#wantsDrain = this.#early !== null || this.transport.bufferedBytes > 0;
+    // It has been taken already.
+    if (!this.#wantsDrain) this.#events.drained();
   }
 
   terminate(): void {
     this.transport.abort();
   }
 
-  subscribe(topic: string, lastId: string | null): void {
+  subscribe(topics: readonly string[], lastId: string | null): void {
     if (this.#gone || this.#closeSent) return;
     this.#topics ??= new Set();
-    this.#topics.add(topic);
-    this.#host.topics.subscribe(this, topic, lastId);
+    for (const topic of topics) this.#topics.add(topic);
+    this.#host.topics.subscribe(this, topics, lastId);
   }
 
   unsubscribe(topic: string): void {
@@ -335,6 +416,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     if (this.#early !== null) {
       this.#early.push(bytes.slice(start, end));
       this.#earlyBytes += end - start;
+      this.#host.sockets.hold(this.socketIndex, end - start);
       return;
     }
     const waiting = this.transport.write(bytes, start, end);
@@ -358,8 +440,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     if (!this.#closeSent) this.#host.sockets.setBuffered(this.socketIndex, 0);
     if (this.#wantsDrain) {
       this.#wantsDrain = false;
-      this.#events.push(SocketEvent.Drain, 0, NOTHING);
-      this.#events.kick();
+      this.#events.drained();
     }
     this.#readLater();
   }
@@ -394,7 +475,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   }
 
   stop(): void {
-    this.#writeClose(CLOSE_CODE.goingAway, "The server stops");
+    // A client that ends gets its answers first, which takes no longer than for them.
+    if (this.#ending === null) this.#writeClose(CLOSE_CODE.goingAway, "The server stops");
   }
 
   kill(): void {
@@ -411,12 +493,20 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   }
 
   #dueTime(): number {
-    if (this.#gone || this.#early !== null) return Infinity;
+    if (this.#gone) {
+      const { goneEventTimeoutMs } = this.#host.settings;
+      if (goneEventTimeoutMs === 0 || !this.#events.isBusy) return Infinity;
+      // One that waits for a thread waits as long as it takes.
+      const since = this.#events.awaitsSince ?? this.#host.now;
+      return Math.max(this.#movedAt, since) + goneEventTimeoutMs;
+    }
+    if (this.#early !== null) return Infinity;
     if (this.#closeSent) return this.#movedAt + (this.#inputOver ? LINGER_MS : CLOSE_TIMEOUT_MS);
     const { writeTimeoutMs } = this.#host.settings;
     const written = this.#waitingSeen === 0 || writeTimeoutMs === 0
       ? Infinity
       : this.#movedAt + writeTimeoutMs;
+    if (this.#ending !== null) return Math.min(written, this.#endBy);
     // What the client sends is not seen while it is not read from.
     if (this.#paused) return Math.min(written, this.#host.now + REST_LOOK_MS);
     const { pingIntervalMs, idleTimeoutMs } = this.#settings;
@@ -428,7 +518,14 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   }
 
   onDue(now: number): void {
-    if (this.#gone) return;
+    if (this.#gone) {
+      if (this.#dueTime() <= now) {
+        this.#host.eventGivenUp(this.remoteAddress);
+        this.#events.giveUp();
+      }
+      this.#watch();
+      return;
+    }
     const waiting = this.transport.bufferedBytes;
     if (waiting < this.#waitingSeen) this.#movedAt = now;
     this.#waitingSeen = waiting;
@@ -446,7 +543,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     if (this.#closeSent) this.transport.abort();
     else if (waiting > 0 && writeTimeoutMs !== 0 && now - this.#movedAt >= writeTimeoutMs) {
       this.transport.abort();
-    } else if (idleTimeoutMs !== 0 && now - this.#activeAt >= idleTimeoutMs) {
+    } else if (this.#ending !== null) this.#end();
+    else if (idleTimeoutMs !== 0 && now - this.#activeAt >= idleTimeoutMs) {
       this.#writeClose(CLOSE_CODE.goingAway, "Idle for too long");
     } else if (this.#pingedAt !== 0) {
       // Not a sign of life since the last ping.
@@ -457,4 +555,9 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
       this.#watch();
     }
   }
+}
+
+/** The end of a client that is at fault (RFC 6455 section 7.1.7). */
+function failure(code: number, reason: string): Ending {
+  return { payload: encodeClosePayload(code, reason), error: reason, code, reason };
 }

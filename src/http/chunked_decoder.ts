@@ -87,6 +87,11 @@ export class ChunkedDecoder {
     return this.#trailer.fields;
   }
 
+  /** Octets of the chunk that was announced last and have not come; 0 until its size is complete. */
+  get chunkLeft(): number {
+    return this.#state === State.Data ? this.#remaining : 0;
+  }
+
   /** Makes ready for the next body. */
   reset(): void {
     this.error = 0;

@@ -43,11 +43,13 @@ const PROCEED_RANGE: Verdict = { outcome: "proceed", rangeApplies: true };
  *
  * @param method the request method, as sent
  * @param header the request's field of that lower-case name, its lines joined by ", ", or null
+ * @param nowMs the clock, in milliseconds since 1970
  */
 export function evaluateConditions(
   method: string,
   header: (name: string) => string | null,
   validators: Validators,
+  nowMs: number = Date.now(),
 ): Verdict {
   // Section 13.2.1: methods that do not select or modify a representation have no preconditions.
   if (method === "CONNECT" || method === "OPTIONS" || method === "TRACE") return PROCEED_WHOLE;
@@ -81,7 +83,7 @@ export function evaluateConditions(
   //    GET is the only method that has ranges (section 14.2), so HEAD is answered for the whole.
   if (method !== "GET" || header("range") === null) return PROCEED_WHOLE;
   const ifRange = header("if-range");
-  if (ifRange !== null && !holdsIfRange(ifRange.trim(), validators)) return PROCEED_WHOLE;
+  if (ifRange !== null && !holdsIfRange(ifRange.trim(), validators, nowMs)) return PROCEED_WHOLE;
 
   // 6. All is true or absent: perform the method.
   return PROCEED_RANGE;
@@ -106,16 +108,18 @@ function matchesAny(
 
 /**
  * Section 13.1.5: the same entity tag by strong comparison, or exactly the same date; neither later nor
- * earlier.
+ * earlier. A date is a strong validator only once its second is over: until then the representation may change again
+ * and keep it (section 8.8.2.2).
  */
-function holdsIfRange(value: string, validators: Validators): boolean {
+function holdsIfRange(value: string, validators: Validators, nowMs: number): boolean {
   const tag = parseEntityTag(value);
   if (tag !== undefined) {
     const current = validators.etag === undefined ? undefined : parseEntityTag(validators.etag);
     return current !== undefined && matchesStrongly(tag, current);
   }
   const date = dateOf(value);
-  return date !== undefined && date === secondsOf(validators.lastModifiedMs);
+  return date !== undefined && date === secondsOf(validators.lastModifiedMs) &&
+    Math.floor(nowMs / 1000) > date;
 }
 
 /**

@@ -81,6 +81,11 @@ export class HeadMachine extends RequestHead {
     this.#maxHeaderBytes = maxHeaderBytes;
   }
 
+  /** An octet of the head has been seen. Empty lines before it are none of it (RFC 9112 section 2.2). */
+  get hasBegun(): boolean {
+    return this.state > State.EmptyLineLf;
+  }
+
   /** Makes ready for the next head. The results of the last one hold until then. */
   reset(): void {
     this.state = State.BeforeRequest;

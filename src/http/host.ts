@@ -5,22 +5,35 @@
  * RFC 9110 section 7.2 (`Host = uri-host [ ":" port ]`) and RFC 3986 section 3.2.2 (IP-literal, IPv4address, reg-name).
  * Stricter than the grammar in four points, each because nothing that speaks HTTP has such a name: no comma in a
  * reg-name, no IPvFuture (no version of it is defined), no port above 65535, no port without a host.
+ *
+ * Invariant: what is a host here can stand in a URL (URL standard, section 3.5, "host parser"). A handler's
+ * `new URL(request.url)` would throw else, for anyone who likes to fill a log. So in a name there is
+ * 1. no percent-encoding, which a URL decodes, and finds perhaps no host in it;
+ * 2. no number at its end, unless it is an IPv4 address: the URL standard takes it for one, or fails;
+ * 3. no Punycode that this runtime refuses. They differ about it, so it is asked, and only about names that have some.
  */
 import {
   CLOSING_BRACKET,
   COLON,
   DIGIT_0,
   DOT,
+  equalsIgnoringCase,
   hexValue,
+  HYPHEN,
   isDigit,
   isRegNameOctet,
+  isUnhyphenatedOctet,
   octetAt,
+  octetsOf,
   OPENING_BRACKET,
-  PERCENT,
 } from "./octets.ts";
 
 const MAX_PORT = 65535;
 const IPV6_GROUPS = 8;
+const PUNYCODE = octetsOf("xn--");
+const LETTER_X = 0x78;
+
+const decoder = new TextDecoder();
 
 /** Whether bytes[start..end) is a host that is not empty, with or without ":" and a port, which may be empty. */
 export function isHostAndPort(bytes: Uint8Array, start: number, end: number): boolean {
@@ -48,26 +61,47 @@ function endOfHost(bytes: Uint8Array, start: number, end: number): number {
     return close < end && isIpv6Address(bytes, start + 1, close) ? close + 1 : -1;
   }
   let position = start;
-  // Nearly every host ends here.
+  while (position < end && isUnhyphenatedOctet(octetAt(bytes, position))) position++;
+  const hyphen = position;
   while (position < end && isRegNameOctet(octetAt(bytes, position))) position++;
-  if (position === end || octetAt(bytes, position) === COLON) return position;
-  while (position < end) {
-    const octet = octetAt(bytes, position);
-    if (isRegNameOctet(octet)) {
-      position++;
-    } else if (octet === COLON) {
-      break;
-    } else if (octet === PERCENT && isHexPair(bytes, position + 1, end)) {
-      position += 3;
-    } else {
-      return -1;
-    }
-  }
-  return position;
+  if (position < end && octetAt(bytes, position) !== COLON) return -1;
+  if (position === start) return start;
+  if (endsInNumber(bytes, start, position) && !isIpv4Address(bytes, start, position)) return -1;
+  return hyphen === position || isPunycodeOfUrl(bytes, start, hyphen, position) ? position : -1;
 }
 
-function isHexPair(bytes: Uint8Array, start: number, end: number): boolean {
-  return start + 2 <= end && hexValue(octetAt(bytes, start)) >= 0 && hexValue(octetAt(bytes, start + 1)) >= 0;
+/** Whether this runtime takes what Punycode there is in a name whose first hyphen is at `hyphen`. */
+function isPunycodeOfUrl(bytes: Uint8Array, start: number, hyphen: number, end: number): boolean {
+  for (let position = Math.max(hyphen, start + 2); position + 1 < end; position++) {
+    if (octetAt(bytes, position) !== HYPHEN || octetAt(bytes, position + 1) !== HYPHEN) continue;
+    if (equalsIgnoringCase(bytes, position - 2, position + 2, PUNYCODE)) {
+      return URL.canParse(`http://${decoder.decode(bytes.subarray(start, end))}/`);
+    }
+  }
+  return true;
+}
+
+/** URL standard, "ends-in-a-number checker": the last label is decimal, or hexadecimal behind "0x". */
+function endsInNumber(bytes: Uint8Array, start: number, end: number): boolean {
+  let last = octetAt(bytes, end - 1);
+  let labelEnd = end;
+  if (last === DOT) {
+    if (end - start < 2) return false;
+    labelEnd = end - 1;
+    last = octetAt(bytes, labelEnd - 1);
+  }
+  // Nearly every name is told by its last letter.
+  if (hexValue(last) < 0 && (last | 0x20) !== LETTER_X) return false;
+  let label = labelEnd;
+  while (label > start && octetAt(bytes, label - 1) !== DOT) label--;
+  let digits = label;
+  while (digits < labelEnd && isDigit(octetAt(bytes, digits))) digits++;
+  if (digits === labelEnd) return true;
+  if (digits !== label + 1 || octetAt(bytes, label) !== DIGIT_0) return false;
+  if ((octetAt(bytes, digits) | 0x20) !== LETTER_X) return false;
+  digits++;
+  while (digits < labelEnd && hexValue(octetAt(bytes, digits)) >= 0) digits++;
+  return digits === labelEnd;
 }
 
 /** The port's number, 0 when it is empty; -1 when it is malformed or too large. */

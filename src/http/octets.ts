@@ -11,9 +11,9 @@ export const LF = 0x0a;
 export const CR = 0x0d;
 export const SP = 0x20;
 export const DOUBLE_QUOTE = 0x22;
-export const PERCENT = 0x25;
 export const ASTERISK = 0x2a;
 export const COMMA = 0x2c;
+export const HYPHEN = 0x2d;
 export const DOT = 0x2e;
 export const SLASH = 0x2f;
 export const DIGIT_0 = 0x30;
@@ -30,6 +30,7 @@ const TARGET = 2;
 const FIELD_VALUE = 4;
 const REG_NAME = 8;
 const QUOTED_TEXT = 16;
+const UNHYPHENATED = 32;
 
 // Not exported: only then does V8 know the table when it compiles, and reads it without checks (heads nearly twice as fast).
 const CLASSES = classTable();
@@ -61,6 +62,11 @@ export function isFieldValueOctet(octet: number): boolean {
 /** unreserved or sub-delims of RFC 3986 section 2 without the comma (two Host lines that were joined have one). */
 export function isRegNameOctet(octet: number): boolean {
   return (CLASSES[octet]! & REG_NAME) !== 0;
+}
+
+/** The same without the hyphen: most names are made of these alone, and have no Punycode then. */
+export function isUnhyphenatedOctet(octet: number): boolean {
+  return (CLASSES[octet]! & UNHYPHENATED) !== 0;
 }
 
 /** qdtext of RFC 9110 section 5.6.4. */
@@ -128,11 +134,12 @@ function classTable(): Uint8Array {
   const addEach = (octets: string, bits: number): void => {
     for (const octet of octets) add(octet.charCodeAt(0), octet.charCodeAt(0), bits);
   };
-  add(0x30, 0x39, TOKEN | REG_NAME);
-  add(0x41, 0x5a, TOKEN | REG_NAME);
-  add(0x61, 0x7a, TOKEN | REG_NAME);
+  add(0x30, 0x39, TOKEN | REG_NAME | UNHYPHENATED);
+  add(0x41, 0x5a, TOKEN | REG_NAME | UNHYPHENATED);
+  add(0x61, 0x7a, TOKEN | REG_NAME | UNHYPHENATED);
   addEach("!#$%&'*+-.^_`|~", TOKEN);
   addEach("-._~!$&'()*+;=", REG_NAME);
+  addEach("._~!$&'()*+;=", UNHYPHENATED);
   add(0x21, 0x7e, TARGET | FIELD_VALUE | QUOTED_TEXT);
   classes[0x23]! &= ~TARGET;
   classes[DOUBLE_QUOTE]! &= ~QUOTED_TEXT;

@@ -25,10 +25,10 @@ export const MAX_RANGES = 64;
 
 /**
  * Up to this many ranges are served even where the part headers make the answer longer than the
- * representation; beyond it, such a request gets the representation instead (many small ranges, section
- * 17.15).
+ * representation (by a few hundred octets); beyond it, such a request gets the representation instead (many
+ * small ranges, section 17.15).
  */
-const FEW_RANGES = 8;
+const FEW_RANGES = 4;
 
 /** About what a part of multipart/byteranges costs beside its octets. */
 const PART_OVERHEAD_BYTES = 200;

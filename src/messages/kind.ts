@@ -55,17 +55,19 @@ export const OutboxKind = {
   SocketClose: 8,
   /** Cuts a socket without a closing handshake. */
   SocketTerminate: 9,
-  /** connection: index, b: generation; bytes: `TopicMessage`. */
+  /** connection: index, b: generation; bytes: `encodeSubscribe`, or of Unsubscribe the topic. */
   Subscribe: 10,
   Unsubscribe: 11,
   /** bytes: `PublishMessage`; a: `SendFlag.More` while it is split; connection, b: a socket that is left out, b 0: none. */
   Publish: 12,
   /** The first a events of a batch have been handled, and the next begins; b 1: bytes are the connection's data now. */
   SocketProgress: 13,
-  /** A batch of events is through; bytes: `BatchResult`, or none if nothing changed. */
+  /** A batch of events is through; bytes: `BatchResult`, or none if nothing changed. b 1: it was given up (Abort). */
   SocketDone: 14,
   /** A message of the client was at fault; as SocketClose, but nothing more is read or told. */
   SocketFail: 15,
+  /** A sender was told to rest: the socket owes a drain event. */
+  SocketDrain: 16,
 } as const;
 
 /** Bits of a response record. */
@@ -115,6 +117,11 @@ export const RESPONSE_WINDOW_BYTES = 256 * 1024;
 
 /** Octets of a request body that a worker asks for at a time. */
 export const BODY_WINDOW_BYTES = 128 * 1024;
+/**
+ * How long the handlers of requests that were given up may take to clean up behind themselves when their thread
+ * leaves, ms.
+ */
+export const UNWIND_MS = 2_000;
 
 /** A larger record is split. */
 export const MAX_RECORD_BYTES = 64 * 1024;

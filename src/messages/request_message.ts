@@ -149,6 +149,13 @@ export class RequestView {
   get methodEnd(): number {
     return this.head + readUint16(this.bytes, this.#at + 14);
   }
+  /** Whether the method is GET: what most are need not be decoded. */
+  get isGet(): boolean {
+    const { bytes, methodStart } = this;
+    return this.methodEnd - methodStart === 3 && bytes[methodStart] === 0x47 &&
+      bytes[methodStart + 1] === 0x45 &&
+      bytes[methodStart + 2] === 0x54;
+  }
   get remotePort(): number {
     return readInt32(this.bytes, this.#at + 20);
   }

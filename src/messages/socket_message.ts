@@ -314,19 +314,21 @@ export function decodeBatchResult(bytes: Uint8Array): BatchResult {
 // ── topics ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Encodes a subscription. @param lastId replay what was published after this id; null: nothing */
-export function encodeSubscribe(topic: string, lastId: string | null): Uint8Array {
-  return joinSections([lastId === null ? 0 : 1], [encoder.encode(topic), encoder.encode(lastId ?? "")]);
+export function encodeSubscribe(topics: readonly string[], lastId: string | null): Uint8Array {
+  const texts = [lastId ?? "", ...topics].map((text) => encoder.encode(text));
+  return joinSections([lastId === null ? 0 : 1, topics.length], texts);
 }
 
 /** Decodes a subscription. */
 export function decodeSubscribe(
   bytes: Uint8Array,
-): { readonly topic: string; readonly lastId: string | null } {
+): { readonly topics: readonly string[]; readonly lastId: string | null } {
   const reader = new SectionReader(bytes, 0);
   const hasId = reader.word() === 1;
-  const topic = reader.text();
+  const count = reader.word();
   const id = reader.text();
-  return { topic, lastId: hasId ? id : null };
+  const topics = Array.from({ length: count }, () => reader.text());
+  return { topics, lastId: hasId ? id : null };
 }
 
 /** Something published. */

@@ -5,12 +5,12 @@
  * Workers say it through their outbox (`worker/socket_port.ts`), the I/O thread does it at once
  * (`connection/local_socket_port.ts`).
  */
-import { MAX_SOCKETS } from "../ring/layout.ts";
+import { MAX_SOCKETS, SOCKET_BUFFERED, SOCKET_LIMIT, SOCKET_UNDERWAY, SOCKET_WORDS } from "../ring/layout.ts";
 import type { PublishMessage } from "./socket_message.ts";
 
 /**
- * What became of a message: "queued", it is on its way; "backpressure", it is on its way and more waits for the client
- * than it takes (a `drain` event follows); "closed", there is nobody to send it to.
+ * What became of a message: "queued", it is on its way; "backpressure", it is on its way, and the sender should rest
+ * until the `drain` event that follows; "closed", there is nobody to send it to.
  */
 export type SendStatus = "queued" | "backpressure" | "closed";
 
@@ -24,10 +24,15 @@ export interface SocketPort {
   send(index: number, generation: number, bytes: Uint8Array): SendStatus;
   close(index: number, generation: number, code: number, reason: string): void;
   terminate(index: number, generation: number): void;
-  subscribe(index: number, generation: number, topic: string, lastId: string | null): void;
+  subscribe(index: number, generation: number, topics: readonly string[], lastId: string | null): void;
   unsubscribe(index: number, generation: number, topic: string): void;
   /** @param exceptIndex with a generation other than 0: a socket that does not get it */
   publish(message: PublishMessage, exceptIndex: number, exceptGeneration: number): void;
+}
+
+/** One topic or several as a list. */
+export function topicNames(topics: string | readonly string[]): readonly string[] {
+  return typeof topics === "string" ? [topics] : topics;
 }
 
 /** The id of a socket; it is never used again. */
@@ -47,4 +52,15 @@ export function socketGeneration(id: number): number {
 
 function isId(id: number): boolean {
   return Number.isSafeInteger(id) && id > 0;
+}
+
+/**
+ * Whether a sender to a socket should rest: octets wait for the client, or half of what may wait is on its way to it.
+ * The other half is for those who send at the same time.
+ */
+export function isPressed(words: Int32Array, index: number): boolean {
+  const at = index * SOCKET_WORDS;
+  const buffered = Atomics.load(words, at + SOCKET_BUFFERED);
+  const underway = Atomics.load(words, at + SOCKET_UNDERWAY);
+  return buffered > 0 || underway > Atomics.load(words, at + SOCKET_LIMIT) / 2;
 }

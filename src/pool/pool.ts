@@ -388,7 +388,8 @@ export class Pool {
 
   #checkIdle(worker: WorkerHandle, now: number): void {
     const settings = this.#settings;
-    if (worker.current !== 0 || worker.pending > 0) worker.activeAt = now;
+    // The streams of its handlers live on without it; the timers that feed them do not.
+    if (worker.current !== 0 || worker.pending > 0 || worker.openStreams > 0) worker.activeAt = now;
     if (settings.minWorkers === settings.maxWorkers || this.size <= settings.minWorkers) return;
     if (now - worker.activeAt < settings.idleTimeoutMs) return;
     if (this.#io.sockets.some(({ pinnedTo }) => pinnedTo === worker)) {

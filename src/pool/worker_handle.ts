@@ -56,6 +56,7 @@ export class WorkerHandle implements AttachedWorker {
   /** Since when an abort for a missed deadline waits to be read; 0: none does. */
   abortedAt = 0;
   backlogBytes = 0;
+  openStreams = 0;
   /** A send or publish that comes in several records, so far. */
   readonly assembly: Uint8Array[] = [];
   /** It was busy when it was declared dead: it may go on. */

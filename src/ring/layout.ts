@@ -10,13 +10,12 @@
  * | cell    | field    | written by        | read by       | unit; start; wrap                                   |
  * |--------:|----------|-------------------|---------------|-----------------------------------------------------|
  * |       0 | head     | consumers (CAS)   | all           | requests claimed since start; 0; modulo 2^32        |
- * |       1 | tail     | producer          | consumers     | requests pushed since start; 0; modulo 2^32         |
- * |       2 | doorbell | workers (add)     | I/O thread    | rings since start; 0; modulo 2^32                   |
- * |       3 | armed    | I/O, workers      | workers       | 1 while the I/O thread wants the doorbell; 0        |
- * |       4 | service  | workers (plain)   | all           | smoothed time of a handler, µs; racy by design; 0   |
- * |       5 | clock    | I/O thread        | workers       | Unix time, s (for the Date field)                   |
- * |   6..37 | sleepers | workers, wakers   | all           | bit per seat: its thread sleeps or is about to; 0   |
- * |  38..69 | dirty    | workers, I/O      | I/O thread    | bit per seat: its outbox has news; 0                |
+ * |       1 | doorbell | workers (add)     | I/O thread    | rings since start; 0; modulo 2^32                   |
+ * |       2 | armed    | I/O, workers      | workers       | 1 while the I/O thread wants the doorbell; 0        |
+ * |       3 | service  | workers (plain)   | all           | smoothed time of a handler, µs; racy by design; 0   |
+ * |       4 | clock    | I/O thread        | workers       | Unix time, s (for the Date field)                   |
+ * |   5..36 | sleepers | workers, wakers   | all           | bit per seat: its thread sleeps or is about to; 0   |
+ * |  37..68 | dirty    | workers, I/O      | I/O thread    | bit per seat: its outbox has news; 0                |
  *
  * SEATS, one for all threads: a 128-byte cell per worker ("seat"):
  *
@@ -29,6 +28,7 @@
  * |    4 | starved | worker         | I/O thread  | 1 while the worker waits for room in its outbox; 0        |
  * |    5 | backlog | I/O thread     | worker      | 1 while the I/O thread waits for room in the inbox; 0     |
  * |    6 | left    | worker         | I/O thread  | 1 once the worker's loop is over for good; 0              |
+ * |    7 | life    | I/O thread     | workers     | which thread of this seat it is; 1 for the first          |
  *
  * SLOTS + DATA, the request ring: see `request_producer.ts`. A slot is 8 words:
  *
@@ -45,10 +45,11 @@
  * | word | field      | written by | read by | unit; start                                             |
  * |-----:|------------|------------|---------|---------------------------------------------------------|
  * |    0 | generation | I/O thread | all     | whose index it is; 0 = nobody's, or closing             |
- * |    1 | underway   | all        | all     | octets said by workers and not yet read; 0; may be < 0  |
+ * |    1 | underway   | all        | all     | octets said and not yet written; 0; may be < 0          |
  * |    2 | buffered   | I/O thread | all     | octets that wait for the client; 0                      |
  * |    3 | kind       | I/O thread | all     | `UpgradeKind` of the socket                             |
- * |    4 | limit      | I/O thread | all     | senders block while more octets wait; 0 = they never do |
+ * |    4 | limit      | I/O thread | all     | octets that may wait for the client                     |
+ * |    5 | waits      | I/O thread | all     | 1: senders block while more than that waits             |
  *
  * CHANNEL, two per worker (inbox, outbox), one producer and one consumer: a control cell pair, then descriptors of
  * 8 words, then bytes in a buffer of their own: see `channel.ts`.
@@ -63,14 +64,13 @@ const BITMAP_CELLS = 32;
 
 /** Word indices in CONTROL. */
 export const HEAD = 0 * CELL;
-export const TAIL = 1 * CELL;
-export const DOORBELL = 2 * CELL;
-export const ARMED = 3 * CELL;
-export const SERVICE = 4 * CELL;
-export const CLOCK = 5 * CELL;
-const SLEEPERS = 6 * CELL;
-const DIRTY = (6 + BITMAP_CELLS) * CELL;
-const CONTROL_WORDS = (6 + 2 * BITMAP_CELLS) * CELL;
+export const DOORBELL = 1 * CELL;
+export const ARMED = 2 * CELL;
+export const SERVICE = 3 * CELL;
+export const CLOCK = 4 * CELL;
+const SLEEPERS = 5 * CELL;
+const DIRTY = (5 + BITMAP_CELLS) * CELL;
+const CONTROL_WORDS = (5 + 2 * BITMAP_CELLS) * CELL;
 
 /** The word of the sleepers' bitmap that holds the bit of a seat. */
 export function sleepersWord(seat: number): number {
@@ -95,17 +95,19 @@ export const SEAT_PENDING = 3;
 export const SEAT_STARVED = 4;
 export const SEAT_BACKLOG = 5;
 export const SEAT_LEFT = 6;
-const SEAT_FIELDS = 7;
+/** The fields before this one belong to one thread and begin anew with the next. */
+export const SEAT_LIFE = 7;
 
 /** The first word of a seat's cell in SEATS. */
 export function seatCell(seat: number): number {
   return seat * CELL;
 }
 
-/** Puts a seat's cell back to its start; only when no thread can touch it any more. */
+/** Puts a seat's cell back to its start, for the next thread; only when no thread can touch it any more. */
 export function resetSeat(ring: SharedRing, seat: number): void {
   const seats = new Int32Array(ring.seats);
-  for (let field = 0; field < SEAT_FIELDS; field++) Atomics.store(seats, seatCell(seat) + field, 0);
+  for (let field = 0; field < SEAT_LIFE; field++) Atomics.store(seats, seatCell(seat) + field, 0);
+  Atomics.add(seats, seatCell(seat) + SEAT_LIFE, 1);
 }
 
 /** Words of a slot in SLOTS, and their offsets. */
@@ -162,6 +164,7 @@ export const SOCKET_UNDERWAY = 1;
 export const SOCKET_BUFFERED = 2;
 export const SOCKET_KIND = 3;
 export const SOCKET_LIMIT = 4;
+export const SOCKET_WAITS = 5;
 
 /** Words of a channel's control part, and of a descriptor. */
 export const CHANNEL_TAIL = 0;
@@ -172,6 +175,8 @@ export const DESCRIPTOR_WORDS = 8;
 
 /** The buffers that all threads share. */
 export interface SharedRing {
+  /** A random number: no two servers have the same. */
+  readonly id: number;
   readonly control: SharedArrayBuffer;
   readonly seats: SharedArrayBuffer;
   readonly slots: SharedArrayBuffer;
@@ -194,6 +199,7 @@ export interface ChannelBuffers {
  */
 export function createSharedRing(slots: number, dataBytes: number, seats: number): SharedRing {
   const ring: SharedRing = {
+    id: Math.floor(Math.random() * 2 ** 32),
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
     seats: new SharedArrayBuffer(seats * CELL * 4),
     slots: new SharedArrayBuffer(slots * SLOT_WORDS * 4),

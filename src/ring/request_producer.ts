@@ -27,7 +27,6 @@ import {
   SLOT_STATE,
   SLOT_TICKET,
   SLOT_WORDS,
-  TAIL,
 } from "./layout.ts";
 
 /** Puts requests into the ring. Exactly one thread may hold one. */
@@ -43,6 +42,7 @@ export class RequestProducer {
   /** Per slot: where its bytes end, as a running total (never wraps below 2^53). */
   readonly #dataEnds: Float64Array;
   #tail = 0;
+  #headSeen = 0;
   #reclaimed = 0;
   #dataTail = 0;
   #dataHead = 0;
@@ -58,7 +58,7 @@ export class RequestProducer {
     this.#dataMask = this.data.length - 1;
     this.#dataEnds = new Float64Array(this.capacity);
     // Nobody else is here yet. A ring may begin at any position; tests begin shortly before a wrap.
-    this.#tail = this.#reclaimed = this.#control[TAIL] ?? 0;
+    this.#tail = this.#headSeen = this.#reclaimed = this.#control[HEAD] ?? 0;
   }
 
   /** Requests pushed since start, modulo 2^32. */
@@ -69,6 +69,16 @@ export class RequestProducer {
   /** Requests nobody has claimed yet. Racy: consumers may claim while this is read. */
   get waiting(): number {
     return (this.#tail - Atomics.load(this.#control, HEAD)) | 0;
+  }
+
+  /**
+   * Whether fewer than `limit` requests wait. Looks at the consumers' word, which they change all the time, only when
+   * its last value leaves the answer open.
+   */
+  hasFewerThan(limit: number): boolean {
+    if (((this.#tail - this.#headSeen) | 0) < limit) return true;
+    this.#headSeen = Atomics.load(this.#control, HEAD);
+    return ((this.#tail - this.#headSeen) | 0) < limit;
   }
 
   /**
@@ -112,7 +122,6 @@ export class RequestProducer {
     this.#dataEnds[index] = this.#dataTail;
     Atomics.store(slots, slot + SLOT_STATE, readyState(tail));
     this.#tail = (tail + 1) | 0;
-    Atomics.store(this.#control, TAIL, this.#tail);
   }
 
   /**

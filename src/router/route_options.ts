@@ -9,7 +9,7 @@ import { CartoucheError } from "../errors.ts";
 import { parsePattern } from "./path_pattern.ts";
 import { RouteTable } from "./route_table.ts";
 
-/** Limits of one route. What is left out is as the server's options say. */
+/** What one route does with its requests. What is left out is as the server's options say. */
 export interface RouteOptions {
   /**
    * The largest request body, in octets; the client gets 413 (Content Too Large) when it is exceeded. 0: no
@@ -21,7 +21,20 @@ export interface RouteOptions {
    * handler is given up. 0: no limit. Default: the server's `deadlineMs`.
    */
   readonly deadlineMs?: number;
+  /**
+   * How much of a request body is collected before a thread is asked to run, in octets; a longer body is streamed to
+   * the handler while it arrives. 0: the handler runs as soon as the header section is there, so that it has whatever
+   * comes of a body that breaks off. Default: the server's `spoolBodyBytes`.
+   */
+  readonly spoolBodyBytes?: number;
 }
+
+/** The names of {@link RouteOptions}. */
+const NAMES: ReadonlySet<string> = new Set<keyof RouteOptions>([
+  "maxBodyBytes",
+  "deadlineMs",
+  "spoolBodyBytes",
+]);
 
 /** One route as `router.routes()` lists it: plain data that can be sent to another thread. */
 export interface RouteRecord {
@@ -42,7 +55,7 @@ export const NO_OPTIONS: RouteOptions = Object.freeze({});
  */
 export function checkRouteOptions(options: RouteOptions): RouteOptions {
   for (const [name, value] of Object.entries(options)) {
-    if (name !== "maxBodyBytes" && name !== "deadlineMs") {
+    if (!NAMES.has(name)) {
       throw new CartoucheError("ERR_OPTION", `Cannot add the route: it has no option "${name}"`);
     }
     if (!Number.isSafeInteger(value) || value < 0) {

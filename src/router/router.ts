@@ -249,11 +249,11 @@ export class Router implements FetchApp {
    *
    * A {@link Router} sees the rest of the path ("/" if nothing is left), so its patterns do not repeat the
    * prefix; its own middleware, error handler and 404 apply. Any other app sees the request as it is: give it
-   * the same base path.
+   * the same base path. Its `routeOptions` hold there, if it has some.
    *
    * @param prefix one or more segments of text, without wildcards, names and a "/" at the end
    * @throws CartoucheError `ERR_PATTERN` if the prefix is no such thing, `ERR_OPTION` if the app has no
-   *   `fetch` or contains this router
+   *   `fetch`, bad `routeOptions`, or contains this router
    */
   mount(prefix: string, app: FetchApp): this {
     const pattern = parsePattern(prefix);
@@ -275,7 +275,8 @@ export class Router implements FetchApp {
       mounted = { prefix: pattern, router: app };
     }
     const handler: Handler = (request) => app.fetch(request as ServerRequest & Request) as Result;
-    const target = { handler, options: NO_OPTIONS, mounted };
+    const options = app.routeOptions === undefined ? NO_OPTIONS : checkRouteOptions(app.routeOptions);
+    const target = { handler, options, mounted };
     this.#add(EVERY_METHOD, parsePattern(`${prefix}/**`), target);
     // An earlier route of every method may have taken the bare prefix; what is below is still worth mounting.
     this.#table.add(EVERY_METHOD, pattern, target);

@@ -27,7 +27,11 @@ export async function fenceOff(
   // "In flight" from here to the end, and for good when this fails or its thread dies: the next one must
   // fence again.
   lock.begin();
-  for (const token of lock.unclear) await unlinkIfThere(fs, temporaryPath(paths, token));
+  for (const token of lock.unclear) {
+    // Its JSON; and its copy, if it was itself fencing.
+    await unlinkIfThere(fs, temporaryPath(paths, token));
+    await unlinkIfThere(fs, copyPath(paths, token));
+  }
   if (!await moveToNewFile(fs, paths, lock, mostBytes)) await quarantine();
   lock.end();
 }
@@ -45,7 +49,7 @@ async function moveToNewFile(
   } finally {
     await old.close();
   }
-  const temporary = temporaryPath(paths, `${lock.token}.copy`);
+  const temporary = copyPath(paths, lock.token);
   try {
     await fs.copy(paths.data, temporary);
     const copy = await fs.open(temporary, "r+");
@@ -68,6 +72,11 @@ async function moveToNewFile(
     if (isDiskFull(error)) return false;
     throw error;
   }
+}
+
+/** Where the holder with that token copies the upload to. */
+function copyPath(paths: UploadPaths, token: string): string {
+  return temporaryPath(paths, `${token}.copy`);
 }
 
 /** Does not keep the process alive: where it ends, so does the operation that is waited for. */

@@ -77,7 +77,9 @@ export class FileLeases implements UploadLocks {
       } catch (error) {
         // Nobody holds it (or the attempt would have said so) and, while the disk is full, nobody else can
         // take it.
-        if (options.removal === true && isDiskFull(error)) return new UnwrittenLease();
+        if (options.removal === true && isDiskFull(error)) {
+          return new UnwrittenLease(this.#fs, folder, this.#numbers(folder));
+        }
         throw error;
       }
       const leftMs = deadline - performance.now();

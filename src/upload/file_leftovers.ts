@@ -2,11 +2,14 @@
  * Removes what killed processes left in the state folder: temporary files and useless lock folders.
  * Runs on: any; runtime API: none
  *
- * Nothing that a living request uses is that old; files of other kinds in the folder are not looked at.
+ * The name of a temporary file may say whose it is (`owner_tag.ts`); one of a living thread stays, one of a dead one
+ * goes at once. Of all others, nothing that a living request uses is that old. Files of other kinds in the folder are
+ * not looked at.
  */
 import { join } from "node:path";
 import { unlinkIfThere } from "./file_commit.ts";
 import { type UploadPaths, uploadPaths } from "./file_paths.ts";
+import { ownerState } from "./owner_tag.ts";
 import { orNull, type StoreFs } from "./store_fs.ts";
 import { decodeRecord } from "./upload_record.ts";
 import { UPLOAD_ID } from "./upload_store.ts";
@@ -21,8 +24,12 @@ export async function removeLeftovers(fs: StoreFs, folder: string, limitMs: numb
     const id = name.slice(0, ID_LENGTH);
     if (!UPLOAD_ID.test(id)) continue;
     const path = join(stateFolder, name);
-    const temporary = /^\.[0-9a-z.]+\.tmp$/.test(name.slice(ID_LENGTH));
+    const [, owner] = /^\.([0-9a-z_-]+)(?:\.[a-z]+)?\.tmp$/.exec(name.slice(ID_LENGTH)) ?? [];
+    const temporary = owner !== undefined;
     if (!temporary && name !== `${id}.lock`) continue;
+    const state = temporary ? ownerState(owner) : "unknown";
+    if (state === "gone") await unlinkIfThere(fs, path);
+    if (state !== "unknown") continue;
     const modifiedMs = await orNull(fs.modifiedMs(path));
     if (modifiedMs === null || modifiedMs >= limitMs) continue;
     if (temporary) await unlinkIfThere(fs, path);

@@ -22,6 +22,7 @@ import { removeBroken, removeLeftovers } from "./file_leftovers.ts";
 import { commitRecord, openNew, unlinkIfThere } from "./file_commit.ts";
 import { STATE_FOLDER, temporaryPath, type UploadPaths, uploadPaths } from "./file_paths.ts";
 import { FileSession, infoOf } from "./file_session.ts";
+import { ownerTag } from "./owner_tag.ts";
 import { hasCode, nodeStoreFs, orNull, type StoreFile, type StoreFs } from "./store_fs.ts";
 import { delay, type UploadLock, type UploadLocks } from "./upload_lock.ts";
 import { countedBytes, decodeRecord, EMPTY_RECORD, type UploadRecord } from "./upload_record.ts";
@@ -55,8 +56,8 @@ const FENCE_COPY_BYTES = 256 * 1024 * 1024;
  * commit.
  */
 const MOST_LOOKS = 8;
-/** Token of a JSON or a concatenation that is made before anybody knows the id. */
-const NEW_TOKEN = "new";
+/** Token of a JSON or a concatenation that is made before anybody knows the id: no lock tells whose it is. */
+const newToken = (kind: "json" | "concat"): string => `${ownerTag()}.${kind}`;
 
 /** An upload store in a folder. Any number of threads and processes may use the same folder. */
 export class FileStore implements UploadStore {
@@ -91,7 +92,7 @@ export class FileStore implements UploadStore {
     const empty = upload.length === 0;
     const record: UploadRecord = { ...EMPTY_RECORD, ...recordOf(upload), createdMs: nowMs, finished: empty };
     try {
-      await commitRecord(this.#fs, paths, NEW_TOKEN, record, nowMs);
+      await commitRecord(this.#fs, paths, newToken("json"), record, nowMs);
       await (await this.#fs.open(paths.data, "wx")).close();
       await this.#fs.syncFolder(paths.folder);
       // The time to live begins when the client can know of the upload, not while the disk is busy with it.
@@ -165,7 +166,7 @@ export class FileStore implements UploadStore {
   async concatenate(upload: NewUpload, parts: readonly string[], signal?: AbortSignal): Promise<UploadInfo> {
     await this.#prepare();
     const paths = this.#paths(upload.id);
-    const temporary = temporaryPath(paths, `${NEW_TOKEN}.concat`);
+    const temporary = temporaryPath(paths, newToken("concat"));
     const nowMs = this.#now();
     try {
       // First all of them: none may expire while the others are being copied.
@@ -174,7 +175,7 @@ export class FileStore implements UploadStore {
       const whole = { ...EMPTY_RECORD, ...recordOf(upload), length, createdMs: nowMs, finished: true };
       // The JSON first: without its data it is nothing, while data without it would look like a finished
       // upload.
-      await commitRecord(this.#fs, paths, NEW_TOKEN, whole, nowMs);
+      await commitRecord(this.#fs, paths, newToken("json"), whole, nowMs);
       await this.#fs.rename(temporary, paths.data);
       await this.#fs.syncFolder(paths.folder);
       return infoOf(upload.id, whole, length, nowMs);

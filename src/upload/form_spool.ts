@@ -2,13 +2,13 @@
  * Receives a form: its fields into memory, its files to disk, all of it or nothing.
  * Runs on: worker; runtime API: none
  *
- * Files grow as `DIR/.cartouche/form-<random>.tmp` (0600) and get their names in DIR only after the closing
- * delimiter of the form was seen; on any error, limit or cut body everything is removed again. By default
- * each file is on the medium (fdatasync) before it has its name, and the names are before the result is
- * there: who got an answer still has the file after a power cut, as with tus. `durable: false` saves that
- * time where files can be sent again. Memory: one piece of the source, one buffer of 256 KiB, and the fields,
- * whatever the size of the files. The next piece is asked for only when the last one is written, so a slow
- * disk slows the client.
+ * Files grow as `DIR/.cartouche/spool/form-<random>.<owner>.tmp` (0600) and get their names in DIR only after
+ * the closing delimiter of the form was seen; on any error, limit, abort or cut body everything is removed
+ * again. By default each file is on the medium (fdatasync) before it has its name, and the names are before
+ * the result is there: who got an answer still has the file after a power cut, as with tus. `durable: false`
+ * saves that time where files can be sent again. Memory: one piece of the source, one buffer of 256 KiB, and
+ * the fields, whatever the size of the files. The next piece is asked for only when the last one is written,
+ * so a slow disk slows the client.
  */
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { CartoucheError } from "../errors.ts";
@@ -28,6 +28,7 @@ import {
   type SpoolDisk,
 } from "./spool_disk.ts";
 import { SpoolFile } from "./spool_file.ts";
+import { watchSpools } from "./spool_sweep.ts";
 
 /** How much a blocking source is asked for at a time. */
 const READ_BYTES = 128 * 1024;
@@ -77,6 +78,11 @@ export interface SpoolOptions {
   readonly fileName?: ((file: NamelessFile) => string) | undefined;
   /** Whether files and names are on the medium before the result is there. Default true. */
   readonly durable?: boolean | undefined;
+  /**
+   * Gives the form up when it is aborted: nothing of it stays, not even under its own name, and the signal's reason is
+   * thrown. Give it `request.signal`, so that a form whose client was refused, or is gone, does not come to be.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Something that fills a buffer and blocks meanwhile; 0 is its end. */
@@ -91,7 +97,8 @@ export interface BlockingSource {
  * @param contentType the request's Content-Type field
  * @returns the form; its files are in `options.directory`
  * @throws MultipartError for a form that is malformed or too large; CartoucheError `ERR_STORAGE_FULL` or
- *   `ERR_STORAGE` when the disk refuses; what the source throws. No file is left in any of these cases.
+ *   `ERR_STORAGE` when the disk refuses; what the source throws; the reason of the signal. No file is left in
+ *   any of these cases.
  * @example
  * ```ts ignore
  * import { Router, spoolForm } from "@cartouche/cartouche";
@@ -99,9 +106,10 @@ export interface BlockingSource {
  * const router = new Router();
  * router.post("/upload", async (request) => {
  *   const contentType = request.headers.get("content-type");
- *   const form = await spoolForm(request.body, contentType, { directory: "./uploads" });
+ *   const { signal } = request;
+ *   const form = await spoolForm(request.body, contentType, { directory: "./uploads", signal });
  *   return Response.json(form.files.map((file) => file.name));
- * });
+ * }, { maxBodyBytes: 2 ** 30, deadlineMs: 0 });
  * export default router;
  * ```
  */
@@ -111,24 +119,33 @@ export async function spoolForm(
   options: SpoolOptions,
   disk: SpoolDisk = localDisk,
 ): Promise<SpooledForm> {
+  const { signal } = options;
   const pieces = piecesOf(source);
   let ended = false;
+  let giveUp: (reason: unknown) => void = () => {};
+  const abort = (): void => giveUp(signal?.reason);
   const read: Operation<Uint8Array | undefined> = {
     now: () => {
       throw new CartoucheError("ERR_OPTION", "An async source cannot be read by a blocking flow.");
     },
-    later: async () => {
-      // A source that has failed or ended is not to be told so.
-      ended = true;
-      const piece = await pieces.read();
-      if (piece === null) return undefined;
-      ended = false;
-      return piece;
-    },
+    later: () =>
+      new Promise<Uint8Array | undefined>((resolve, reject) => {
+        giveUp = reject;
+        pieces.read().then((piece) => {
+          ended = piece === null;
+          resolve(piece ?? undefined);
+        }, (error: unknown) => {
+          // A source that has failed, or ended, is not to be told so.
+          ended = true;
+          reject(error);
+        });
+      }),
   };
+  signal?.addEventListener("abort", abort);
   try {
     return await runLater(receive(read, contentType, options, disk));
   } finally {
+    signal?.removeEventListener("abort", abort);
     // Nobody waits for the source to take notice: the request has failed already.
     if (!ended) pieces.cancel().catch(() => {});
   }
@@ -176,8 +193,10 @@ function* receive(
 ): Flow<SpooledForm> {
   const collector = new FormCollector(options.directory, disk, options.durable ?? true);
   const parser = new MultipartParser(multipartBoundary(contentType), collector, options.limits);
+  const { signal } = options;
   try {
     for (;;) {
+      signal?.throwIfAborted();
       const bytes = yield* perform(read);
       if (bytes === undefined) break;
       parser.feed(bytes);
@@ -196,6 +215,7 @@ function* publish(files: readonly SpoolFile[], options: SpoolOptions, disk: Spoo
   const published: SpooledFile[] = [];
   const folders = new Set<string>();
   for (const file of files) {
+    options.signal?.throwIfAborted();
     if (!file.exists) continue;
     const { part, id, size } = file;
     const described = { field: part.name, name: clientFileName(part.filename ?? ""), type: part.type, size };
@@ -208,6 +228,8 @@ function* publish(files: readonly SpoolFile[], options: SpoolOptions, disk: Spoo
   if (options.durable ?? true) {
     for (const folder of folders) yield* perform(disk.syncFolder(folder));
   }
+  // From here on it is the caller's.
+  options.signal?.throwIfAborted();
   return published;
 }
 
@@ -259,6 +281,7 @@ class FormCollector implements MultipartSink {
     this.#valueBytes = 0;
     this.#file = undefined;
     if (part.filename === undefined) return;
+    watchSpools(this.#directory);
     this.#file = new SpoolFile(part, this.#directory, this.#disk, this.#durable);
     this.files.push(this.#file);
   }

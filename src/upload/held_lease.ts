@@ -73,12 +73,12 @@ export class FileLease implements UploadLock {
     if (this.#lost || this.#closed) throw lost();
     if (this.#operations === 0) {
       this.#beatMs = Date.now();
-      // "In flight" is written before "taken" is read: the holder's half of the argument in the head of this
-      // file.
+      // "In flight" is written before "taken" is read: the holder's half of the argument in `file_lease.ts`.
       markOperation(this.#fs, this.#fd, true, this.#beatMs);
-      this.#listen();
-      if (this.#lost) throw lost();
     }
+    // Also within an operation: the outer one may have taken its time (a fence copies), and the lease with it.
+    this.#listen();
+    if (this.#lost) throw lost();
     this.#operations++;
   }
 
@@ -149,10 +149,29 @@ export class UnwrittenLease implements UploadLock {
   readonly token = "full";
   readonly unclear: readonly string[] = [];
   readonly stop: AbortSignal = new AbortController().signal;
+  readonly #fs: LeaseFs;
+  readonly #folder: string;
+  readonly #numbers: readonly number[];
+
+  /** @param numbers the leases that are there, all of them free */
+  constructor(fs: LeaseFs, folder: string, numbers: readonly number[]) {
+    this.#fs = fs;
+    this.#folder = folder;
+    this.#numbers = numbers;
+  }
+
   begin(): void {}
   end(): void {}
   release(): void {}
-  retire(): void {}
+
+  retire(): void {
+    try {
+      for (const number of this.#numbers) removeLease(this.#fs, join(this.#folder, String(number)));
+      this.#fs.rmdirSync(this.#folder);
+    } catch {
+      // Somebody else is in the folder by now: the disk has room again.
+    }
+  }
 }
 
 /** The token of a lease number. Letters and digits only: it becomes part of a file name. */

@@ -3,9 +3,10 @@
  * Runs on: any; runtime API: none
  *
  * A dead process can be known; a dead thread cannot, and is given up for want of a heartbeat. Both answers
- * may be wrong in one direction only: "not known to be gone".
+ * may be wrong in one direction only: "not known to be gone". So the number of a process counts only where it was
+ * given: on this host, in this boot of it, in this namespace of process numbers (containers may share a host name).
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 import { threadId } from "node:worker_threads";
@@ -14,12 +15,13 @@ import { hasCode } from "./store_fs.ts";
 
 /** This thread. */
 export function thisOwner(): LeaseOwner {
-  return { pid: process.pid, started: processStart(process.pid), host: hostname(), thread: threadId };
+  const { pid } = process;
+  return { pid, started: processStart(pid), host: hostname(), space: processSpace(), thread: threadId };
 }
 
 /** Whether the owner's process is known to be gone; then nothing of it can be under way. */
 export function isGone(owner: LeaseOwner | null, here: LeaseOwner): boolean {
-  if (owner === null || owner.host !== here.host) return false;
+  if (owner === null || owner.host !== here.host || owner.space !== here.space) return false;
   if (owner.pid !== here.pid) {
     try {
       process.kill(owner.pid, 0);
@@ -30,6 +32,16 @@ export function isGone(owner: LeaseOwner | null, here: LeaseOwner): boolean {
   // The number may be in use again: by another program, or by this one after a restart in a container.
   const started = processStart(owner.pid);
   return started !== "" && owner.started !== "" && started !== owner.started;
+}
+
+/** The boot and the namespace of process numbers (Linux); "" elsewhere. */
+function processSpace(): string {
+  try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+    return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return "";
+  }
 }
 
 /** When a process began, in clock ticks since boot (Linux); "" elsewhere or when there is no such process. */

@@ -47,6 +47,8 @@ export interface LeaseOwner {
   /** When the process began, in the system's own words; "" where the system does not tell. */
   readonly started: string;
   readonly host: string;
+  /** Where its number means something: the boot of the system and the namespace of process numbers; "" if unknown. */
+  readonly space: string;
   readonly thread: number;
 }
 
@@ -138,10 +140,10 @@ function ownerOf(text: string): LeaseOwner | null {
   try {
     const owner: unknown = JSON.parse(text);
     if (typeof owner !== "object" || owner === null) return null;
-    const { pid, started, host, thread } = owner as Record<string, unknown>;
+    const { pid, started, host, space, thread } = owner as Record<string, unknown>;
     if (typeof pid !== "number" || typeof thread !== "number") return null;
-    if (typeof host !== "string" || typeof started !== "string") return null;
-    return { pid, started, host, thread };
+    if (typeof host !== "string" || typeof space !== "string" || typeof started !== "string") return null;
+    return { pid, started, host, space, thread };
   } catch {
     return null;
   }

@@ -13,7 +13,14 @@ import { type BodyPieces, bodyPieces } from "./body_pieces.ts";
 import type { ContentChecksum } from "./tus_checksum.ts";
 import type { UploadRequest } from "./upload_request.ts";
 import { contentLength } from "./upload_request.ts";
+import { hasCode } from "./store_fs.ts";
 import type { UploadAppend, UploadSession } from "./upload_store.ts";
+
+/**
+ * What came before the client left may still lie in the body; one that does not end by itself is given this long, in
+ * milliseconds.
+ */
+const DRAIN_MS = 1000;
 
 /** How the content ended. */
 export type Received =
@@ -21,6 +28,8 @@ export type Received =
   | "whole"
   /** The client went away; what came is kept unless it had a checksum. */
   | "cut"
+  /** The client was silent for too long; the same. */
+  | "late"
   /** Another request wants the upload; the same. */
   | "stopped"
   /** More than `limit`; nothing is kept. */
@@ -64,7 +73,7 @@ export async function receiveBody(
 }
 
 function isInterrupted(received: Received): boolean {
-  return received === "cut" || received === "stopped";
+  return received === "cut" || received === "late" || received === "stopped";
 }
 
 function settle(append: UploadAppend, keep: boolean): Promise<void> {
@@ -76,20 +85,23 @@ async function readAll(
   request: UploadRequest,
   append: UploadAppend,
   { limit, checksum, progress }: ReceiveOptions,
-): Promise<"whole" | "cut" | "stopped" | "overflow"> {
+): Promise<"whole" | "cut" | "late" | "stopped" | "overflow"> {
   const announced = contentLength(request);
   let total = 0;
   if (request.body !== null) {
     const reader = bodyPieces(request.body);
     // Cancelling makes a read that waits for a silent client end at once.
     const cancel = () => void reader.cancel().catch(() => {});
+    let drain: ReturnType<typeof setTimeout> | undefined;
+    const leave = () => drain = setTimeout(cancel, DRAIN_MS);
     session.stop.addEventListener("abort", cancel);
-    request.signal.addEventListener("abort", cancel);
+    request.signal.addEventListener("abort", leave);
+    if (request.signal.aborted) leave();
     let ended = false;
     try {
-      while (!session.stop.aborted && !request.signal.aborted) {
+      while (!session.stop.aborted) {
         const chunk = await nextChunk(reader);
-        if (chunk === "cut") return "cut";
+        if (chunk === "cut" || chunk === "late") return chunk;
         if (chunk === "end") {
           ended = true;
           break;
@@ -102,7 +114,8 @@ async function readAll(
       }
     } finally {
       session.stop.removeEventListener("abort", cancel);
-      request.signal.removeEventListener("abort", cancel);
+      request.signal.removeEventListener("abort", leave);
+      clearTimeout(drain);
       if (!ended) cancel();
     }
   }
@@ -127,11 +140,11 @@ export async function isEmptyBody(request: UploadRequest): Promise<boolean> {
   }
 }
 
-async function nextChunk(reader: BodyPieces): Promise<Uint8Array | "end" | "cut"> {
+async function nextChunk(reader: BodyPieces): Promise<Uint8Array | "end" | "cut" | "late"> {
   try {
     return await reader.read() ?? "end";
-  } catch {
-    // The stream errors when the client resets the connection, or breaks the framing.
-    return "cut";
+  } catch (error) {
+    // The stream errors when the client resets the connection, breaks the framing, or says nothing any more.
+    return hasCode(error, "ERR_TIMEOUT") ? "late" : "cut";
   }
 }

@@ -14,6 +14,7 @@
  */
 import { isEmptyBody, type Received } from "./receive_body.ts";
 import { completeOf, inconsistent, lengthOf, metadataOf, PARTIAL_TYPE, problem } from "./resumable_fields.ts";
+import { isDiskFull } from "./store_fs.ts";
 import { parseSize } from "./tus_headers.ts";
 import type { TusSettings } from "./tus_options.ts";
 import { deleteUpload } from "./tus_resource.ts";
@@ -63,7 +64,13 @@ export async function answerResumable(
   }
   if (id === null) return await create(service, request, version);
   if (method === "HEAD") return await retrieveOffset(service, request, id, version);
-  if (method === "PATCH") return await append(service, request, id, version);
+  if (method === "PATCH") {
+    try {
+      return await append(service, request, id, version);
+    } catch (error) {
+      throw isDiskFull(error) ? await service.diskFull(error, id) : error;
+    }
+  }
   return await deleteUpload(service, request, id);
 }
 
@@ -94,7 +101,7 @@ async function create(service: UploadService, request: UploadRequest, version: n
       headers: { ...location, ...stateFields(service, session, version) },
     });
   } finally {
-    await session.release();
+    await service.release(session);
   }
 }
 
@@ -116,7 +123,7 @@ async function retrieveOffset(
     if (length !== null) Object.assign(fields, { "upload-length": String(length) });
     return new Response(null, { status: 204, headers: fields });
   } finally {
-    await session.release();
+    await service.release(session);
   }
 }
 
@@ -163,7 +170,7 @@ async function append(
     await take(service, session, request, complete);
     return new Response(null, { status: 204, headers: stateFields(service, session, version) });
   } finally {
-    await session.release();
+    await service.release(session);
   }
 }
 
@@ -195,6 +202,7 @@ async function leave(request: UploadRequest): Promise<Received> {
 function notWhole(received: Received, fields: Record<string, string>): Refusal {
   if (received === "overflow") return new Refusal(413, "The upload is too large", fields);
   if (received === "stopped") return new Refusal(423, "Another request has taken the upload over", fields);
+  if (received === "late") return new Refusal(408, "The content did not arrive in time", fields);
   return new Refusal(400, "The content ended before its announced length", fields);
 }
 

@@ -9,13 +9,16 @@
 import { join } from "node:path";
 import { CartoucheError } from "../errors.ts";
 import type { MultipartPart } from "../http/multipart_part.ts";
+import { STATE_FOLDER } from "./file_paths.ts";
+import { ownerTag } from "./owner_tag.ts";
 import { type Flow, type Operation, perform, type SpoolDisk } from "./spool_disk.ts";
 import { newUploadId } from "./upload_store.ts";
 
 /**
- * The folder for what is not finished, inside the upload folder: giving a name never leaves the file system.
+ * The folder for what is not finished, inside the upload folder: giving a name never leaves the file system. One of
+ * its own, so that whoever looks for abandoned files finds nothing else.
  */
-export const SPOOL_FOLDER = ".cartouche";
+export const SPOOL_FOLDER = join(STATE_FOLDER, "spool");
 
 /** What is written at a time: copying 64 KiB costs 5 µs, a write through the thread pool 50 to 150 more. */
 const BUFFER_BYTES = 256 * 1024;
@@ -46,7 +49,7 @@ export class SpoolFile {
     this.#directory = directory;
     this.#disk = disk;
     this.#durable = durable;
-    this.#temporary = join(directory, SPOOL_FOLDER, `form-${this.id}.tmp`);
+    this.#temporary = join(directory, SPOOL_FOLDER, `form-${this.id}.${ownerTag()}.tmp`);
   }
 
   /** Octets received. */

@@ -8,6 +8,7 @@
  *
  * Invariant: every answer but one to the IETF draft carries Tus-Resumable, refusals included.
  */
+import { isMainThread } from "node:worker_threads";
 import { CartoucheError } from "../errors.ts";
 import { answerResumable, interopVersion, isInterop, optionFields } from "./resumable_upload.ts";
 import { hasCode, isDiskFull } from "./store_fs.ts";
@@ -25,17 +26,29 @@ import { UploadSweeper } from "./upload_sweeper.ts";
 /** Methods that X-HTTP-Method-Override may name; it counts on POST only. */
 const OVERRIDES = ["POST", "PATCH", "HEAD", "DELETE", "OPTIONS"];
 
-/** An upload server as an app: give its `fetch` every request under its path. */
+/**
+ * No limit but the upload's own; every byte goes to the handler as it comes, so that what a client sends before it
+ * breaks off is kept; and no deadline, because joining large parts takes its time (the silence of a client is the
+ * business of `bodyTimeoutMs`).
+ */
+const ROUTE_OPTIONS = { maxBodyBytes: 0, spoolBodyBytes: 0, deadlineMs: 0 } as const;
+
+/** An upload server as an app: mount it where its path says. */
 export interface TusApp {
   /** Answers a request. Never rejects. */
   readonly fetch: (request: UploadRequest) => Promise<Response>;
+  /** What a route to it needs; `router.mount` takes it from here. */
+  readonly routeOptions: typeof ROUTE_OPTIONS;
   /**
    * All uploads that are there, in no order; unfinished ones and partial ones, too. For lists and clean-up.
    */
   readonly uploads: () => AsyncIterable<Upload>;
-  /** Removes expired uploads now; returns how many. The timer of `sweepIntervalMs` does the same. */
+  /**
+   * Removes expired uploads now; returns how many. A timer does the same (`sweepIntervalMs`): in a worker from the
+   * start, on a main thread from the first request on.
+   */
   readonly sweep: () => Promise<number>;
-  /** Stops the timer. Does not wait for requests or for a sweep under way. */
+  /** Stops the timer for good. Does not wait for requests or for a sweep under way. */
   readonly close: () => void;
 }
 
@@ -45,16 +58,18 @@ export interface TusApp {
  * @example
  * ```ts ignore
  * const uploads = tus({ store: new FileStore("./uploads"), maxSizeBytes: 2 ** 32 });
- * export default { fetch: (request: Request) => uploads.fetch(request) };
+ * export default new Router().mount("/files", uploads);
  * ```
  */
 export function tus(options: TusOptions): TusApp {
   const settings = tusSettings(options);
   const service = new UploadService(settings);
   const sweeper = new UploadSweeper(service);
-  sweeper.start();
+  // The main thread of a server loads the app, too, but runs no handlers and has better things to do than to sweep.
+  if (!isMainThread) sweeper.start();
   return {
     fetch: async (request) => {
+      sweeper.start();
       const ietf = settings.interopVersions.length > 0 && request.method !== "OPTIONS" && isInterop(request);
       let response: Response;
       try {
@@ -67,6 +82,7 @@ export function tus(options: TusOptions): TusApp {
       addCorsFields(headers, request, settings);
       return new Response(response.body, { status: response.status, headers });
     },
+    routeOptions: ROUTE_OPTIONS,
     uploads: () => service.all(),
     sweep: () => sweeper.sweep(),
     close: () => sweeper.stop(),

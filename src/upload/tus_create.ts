@@ -68,7 +68,7 @@ export async function createUpload(service: UploadService, request: UploadReques
     if (error instanceof Refusal && error.status === 400 && session.info.offset === 0) await session.remove();
     throw error;
   } finally {
-    await session.release();
+    await service.release(session);
   }
 }
 
@@ -129,7 +129,7 @@ async function concatenate(
   const plan = await service.prepare(request, { length, metadata, concat });
   let whole: UploadInfo;
   try {
-    whole = await store.concatenate(plan, parts, request.signal);
+    whole = await service.concatenate(plan, parts, request.signal);
   } catch (error) {
     if (error instanceof CartoucheError && error.code === "ERR_UPLOAD_PART") {
       throw new Refusal(400, "Upload-Concat names an upload that is gone");

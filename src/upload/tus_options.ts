@@ -27,9 +27,9 @@ export interface TusOptions {
    */
   readonly expireMs?: number;
   /**
-   * How often expired uploads are looked for, in milliseconds. Over all threads that share the folder about
-   * one sweeps per interval. Default: a quarter of `expireMs`, at least 250 ms and at most a minute; 0 = this
-   * thread never does.
+   * How often expired uploads, and what killed processes left, are looked for, in milliseconds. Over all threads
+   * that share the folder about one sweeps per interval. Default: a quarter of `expireMs`, at least 250 ms and at
+   * most a minute; 0 = this thread never does.
    */
   readonly sweepIntervalMs?: number;
   /**
@@ -108,7 +108,7 @@ const KNOWN_VERSIONS: readonly number[] = [5, 6, 7, 8];
  */
 export function tusSettings(options: TusOptions): TusSettings {
   const expireMs = amount("expireMs", options.expireMs, DAY_MS);
-  const sweepDefault = expireMs === 0 ? 0 : Math.min(60_000, Math.max(250, expireMs / 4));
+  const sweepDefault = expireMs === 0 ? 60_000 : Math.min(60_000, Math.max(250, expireMs / 4));
   const settings: TusSettings = {
     store: options.store,
     path: options.path ?? "/files/",

@@ -9,6 +9,7 @@
 import { checksumOf } from "./tus_checksum.ts";
 import { OFFSET_TYPE, parseSize } from "./tus_headers.ts";
 import { isEmptyBody, type Received } from "./receive_body.ts";
+import { isDiskFull } from "./store_fs.ts";
 import { contentLength, mediaType, Refusal, type UploadRequest } from "./upload_request.ts";
 import type { UploadService } from "./upload_service.ts";
 import type { UploadInfo, UploadSession } from "./upload_store.ts";
@@ -19,6 +20,14 @@ export async function patchUpload(
   request: UploadRequest,
   id: string,
 ): Promise<Response> {
+  try {
+    return await append(service, request, id);
+  } catch (error) {
+    throw isDiskFull(error) ? await service.diskFull(error, id) : error;
+  }
+}
+
+async function append(service: UploadService, request: UploadRequest, id: string): Promise<Response> {
   await service.authorize(request, id, "write");
   if (mediaType(request) !== OFFSET_TYPE) throw new Refusal(415, `Content-Type is not ${OFFSET_TYPE}`);
   const offset = parseSize(request.headers.get("upload-offset"));
@@ -52,7 +61,7 @@ export async function patchUpload(
     const fields = { ...offsetField(session.info), ...expiresField(service, session.info) };
     return new Response(null, { status: 204, headers: fields });
   } finally {
-    await session.release();
+    await service.release(session);
   }
 }
 
@@ -79,6 +88,8 @@ export function refuseReceived(received: Exclude<Received, "whole">, offset: num
   switch (received) {
     case "cut":
       return new Refusal(400, "The content ended before its announced length", fields);
+    case "late":
+      return new Refusal(408, "The content did not arrive in time", fields);
     case "stopped":
       return new Refusal(423, "Another request has taken the upload over", fields);
     case "overflow":

@@ -43,7 +43,7 @@ export async function deleteUpload(
   try {
     await session.remove();
   } finally {
-    await session.release();
+    await service.release(session);
   }
   return new Response(null, { status: 204 });
 }

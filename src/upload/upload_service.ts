@@ -5,6 +5,7 @@
  * No state of an upload is kept here: two services in two threads over one store behave as one. An offset is
  * compared only under the lock (`hold`), so that two writers never both pass the comparison.
  */
+import { clearInterval, setInterval } from "node:timers";
 import { CartoucheError } from "../errors.ts";
 import { receiveBody, type Received } from "./receive_body.ts";
 import type { ContentChecksum } from "./tus_checksum.ts";
@@ -15,12 +16,14 @@ import { type NewUpload, newUploadId, type UploadInfo, type UploadSession } from
 
 /** Least time between two calls of `onProgress`, in milliseconds. */
 const PROGRESS_MS = 100;
-/** Most time between two renewals of an upload that is being filled, in milliseconds. */
+/** Most time between two renewals of an upload that is held, in milliseconds. */
 const TOUCH_MS = 10_000;
 
 /** The part that both protocols share. */
 export class UploadService {
   readonly settings: TusSettings;
+  /** What ends the renewal of the uploads that are held. */
+  readonly #held = new Map<UploadSession, () => void>();
 
   constructor(settings: TusSettings) {
     this.settings = settings;
@@ -61,7 +64,7 @@ export class UploadService {
   }
 
   /**
-   * Takes the upload; whoever has it is asked to make way.
+   * Takes the upload; whoever has it is asked to make way. It does not expire before `release`.
    * @throws Refusal 404, or 423 when the holder did not make way in time
    */
   async hold(id: string, request: UploadRequest, removal = false): Promise<UploadSession> {
@@ -75,7 +78,10 @@ export class UploadService {
     if (session === "busy") throw new Refusal(423, "Another request is writing to this upload");
     try {
       if (!this.isExpired(session.info)) {
-        if (!removal) await session.touch();
+        if (!removal) {
+          await session.touch();
+          this.#held.set(session, this.#keepFresh(() => session.touch()));
+        }
         return session;
       }
       await session.remove();
@@ -85,6 +91,40 @@ export class UploadService {
     }
     await session.release();
     throw new Refusal(404, "There is no such upload");
+  }
+
+  /** Lets the next one have an upload that came from `hold`. */
+  async release(session: UploadSession): Promise<void> {
+    this.#held.get(session)?.();
+    this.#held.delete(session);
+    await session.release();
+  }
+
+  /** Makes an upload of finished ones, none of which expires meanwhile. */
+  async concatenate(
+    upload: NewUpload,
+    parts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<UploadInfo> {
+    const { store } = this.settings;
+    const stop = this.#keepFresh(async () => {
+      for (const part of new Set(parts)) await store.touch(part);
+    });
+    try {
+      return await store.concatenate(upload, parts, signal);
+    } finally {
+      stop();
+    }
+  }
+
+  /** Renews something at intervals that are short enough that it does not expire. Returns what ends it. */
+  #keepFresh(touch: () => Promise<void>): () => void {
+    const { expireMs } = this.settings;
+    if (expireMs === 0) return () => {};
+    // What it fails of is gone, or the request will meet it, too.
+    const timer = setInterval(() => void touch().catch(() => {}), Math.min(TOUCH_MS, expireMs / 4));
+    timer.unref();
+    return () => clearInterval(timer);
   }
 
   /** Asks `onCreate`, with nothing stored yet. Returns what to store. */
@@ -113,29 +153,31 @@ export class UploadService {
     request: UploadRequest,
     checksum: ContentChecksum | null,
   ): Promise<Received> {
-    const { onProgress, expireMs } = this.settings;
-    const touchEveryMs = expireMs === 0 ? Infinity : Math.min(TOUCH_MS, expireMs / 4);
+    const { onProgress } = this.settings;
     const start = session.info.offset;
-    let touched = performance.now();
     let progressed = -Infinity;
     const received = await receiveBody(session, request, {
       limit: this.roomFor(session.info),
       checksum,
       progress: async (received) => {
         const now = performance.now();
-        if (now - touched > touchEveryMs) {
-          touched = now;
-          await session.touch();
-        }
-        if (onProgress !== undefined && now - progressed >= PROGRESS_MS) {
-          progressed = now;
-          await onProgress(uploadOf(session.info, start + received), request);
-        }
+        if (onProgress === undefined || now - progressed < PROGRESS_MS) return;
+        progressed = now;
+        await onProgress(uploadOf(session.info, start + received), request);
       },
     });
     // The time runs from the end of the last request, not from its beginning.
     await session.touch();
     return received;
+  }
+
+  /** The answer when the disk has no room for what a request brings: what is stored of the upload stays. */
+  async diskFull(error: unknown, id: string): Promise<Refusal> {
+    const { store, onError } = this.settings;
+    onError(error);
+    const info = await store.read(id).catch(() => null);
+    const fields = info === null ? {} : { "upload-offset": String(info.offset) };
+    return new Refusal(507, "There is no room on the disk", fields);
   }
 
   /** How many bytes the upload can still take. */

@@ -117,7 +117,7 @@ export interface UploadStore {
    * processes.
    */
   claimSweep(intervalMs: number): Promise<boolean>;
-  /** Removes what killed processes left behind and no id leads to, once it is that old. */
+  /** Removes what killed processes left behind and no id leads to: at once where that is known, else once it is that old. */
   removeLeftovers(olderThanMs: number): Promise<void>;
   /** Removes what is left of an id whose `read` gives null, once it is that old. */
   removeBroken(id: string, olderThanMs: number): Promise<void>;

@@ -10,45 +10,54 @@ import { clearInterval, setInterval } from "node:timers";
 import type { UploadService } from "./upload_service.ts";
 
 /**
- * Least age of a leftover that is removed, in milliseconds: a quarter of an hour. A file of a living request
- * is touched far more often, also on a disk that takes its time to sync.
+ * Least age of a leftover that is removed although nobody knows whether its owner lives, in milliseconds: a quarter of
+ * an hour. A file of a living request is touched far more often, also on a disk that takes its time to sync.
  */
 const LEFTOVER_MS = 900_000;
+/** Most ids that are remembered as needing no further look. The others are looked at each time. */
+const MOST_FINISHED = 20_000;
 
 /** Looks for expired uploads at intervals. */
 export class UploadSweeper {
   readonly #service: UploadService;
   /** Ids that need no further look: finished ones stay so. */
-  readonly #finished = new Set<string>();
+  #finished = new Set<string>();
   #timer: ReturnType<typeof setInterval> | null = null;
   #sweeping = false;
+  #stopped = false;
 
   constructor(service: UploadService) {
     this.#service = service;
   }
 
-  /** Begins to sweep at intervals. Does not keep the process alive. */
+  /** Begins to sweep at intervals, unless it does already or was stopped. Does not keep the process alive. */
   start(): void {
-    const { sweepIntervalMs } = this.#service.settings;
-    if (sweepIntervalMs === 0 || this.#timer !== null) return;
+    const { sweepIntervalMs, store, onError } = this.#service.settings;
+    if (sweepIntervalMs === 0 || this.#timer !== null || this.#stopped) return;
     this.#timer = setInterval(() => void this.#turn(sweepIntervalMs), sweepIntervalMs);
     this.#timer.unref();
+    // What a process before this one left need not wait for the first sweep.
+    store.removeLeftovers(LEFTOVER_MS).catch(onError);
   }
 
   /** Ends it; a sweep under way goes on to its end. */
   stop(): void {
+    this.#stopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
   }
 
   /** Sweeps once, now. Returns how many uploads were removed. */
   async sweep(): Promise<number> {
-    const { store, expireMs } = this.#service.settings;
-    const seen = new Set<string>();
+    const { store } = this.#service.settings;
+    const known = this.#finished;
+    this.#finished = new Set();
     let removed = 0;
     for await (const id of store.ids()) {
-      seen.add(id);
-      if (this.#finished.has(id)) continue;
+      if (known.has(id)) {
+        this.#finished.add(id);
+        continue;
+      }
       try {
         if (await this.#visit(id)) removed++;
       } catch (error) {
@@ -56,8 +65,7 @@ export class UploadSweeper {
         this.#service.settings.onError(error);
       }
     }
-    for (const id of this.#finished) if (!seen.has(id)) this.#finished.delete(id);
-    if (expireMs > 0) await store.removeLeftovers(Math.max(expireMs, LEFTOVER_MS));
+    await store.removeLeftovers(LEFTOVER_MS);
     return removed;
   }
 
@@ -82,7 +90,7 @@ export class UploadSweeper {
       return false;
     }
     if (this.#service.expiresMs(info) === Infinity && info.finished && info.notified) {
-      this.#finished.add(id);
+      if (this.#finished.size < MOST_FINISHED) this.#finished.add(id);
       return false;
     }
     if (!info.finished || !info.notified) await this.#service.completeLate(info);

@@ -98,6 +98,7 @@ export class FrameParser {
   /** A control frame in pieces: its own place, because it may come in the middle of a message. */
   #control: Uint8Array = EMPTY;
   #controlBytes = 0;
+  #isInterrupted = false;
 
   /**
    * @param limits shared by all connections
@@ -125,15 +126,24 @@ export class FrameParser {
     this.#control = EMPTY;
   }
 
+  /** Makes the present {@link feed} return in front of the next frame. For the sink. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+  }
+
   /**
    * Takes `bytes[start..end)` and tells the sink what became whole. The octets are unmasked in place, so the caller's
    * memory changes. After the end of the parsing the octets are ignored.
+   *
+   * @returns where the octets begin that were not taken: `end`, unless the sink has interrupted
    */
-  feed(bytes: Uint8Array, start: number, end: number, sink: FrameSink): void {
+  feed(bytes: Uint8Array, start: number, end: number, sink: FrameSink): number {
     let at = start;
+    this.#isInterrupted = false;
     while (at < end) {
       switch (this.#state) {
         case FIRST_OCTET:
+          if (this.#isInterrupted) return at;
           this.#takeFirstOctet(bytes[at++] ?? 0, sink);
           break;
         case SECOND_OCTET:
@@ -168,9 +178,10 @@ export class FrameParser {
           break;
         }
         default:
-          return;
+          return end;
       }
     }
+    return end;
   }
 
   #fail(fault: FrameFault, sink: FrameSink): void {

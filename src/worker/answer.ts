@@ -17,6 +17,7 @@ import {
   negotiate,
 } from "../http/content_coding.ts";
 import { createCompressor, type StreamCompressor } from "../http/content_coding_stream.ts";
+import { PreparedHeads } from "../http/prepared_head.ts";
 import { encodeHead, Framing, hasNoContent, type RequestFacts, responseHead } from "../http/response_head.ts";
 import { MAX_RECORD_BYTES, RESPONSE_WINDOW_BYTES, ResponseFlag } from "../messages/kind.ts";
 import { RequestFlag } from "../messages/request_message.ts";
@@ -32,12 +33,18 @@ import {
   type WebSocketOptions,
 } from "./upgrade.ts";
 import type { WebSocketHandle } from "./web_socket.ts";
-import { callOfRequest, type Responder, type ResponseWriter, type ServerRequest } from "./request.ts";
+import {
+  callOfRequest,
+  type Responder,
+  type ResponseContent,
+  type ResponseWriter,
+  type ServerRequest,
+} from "./request.ts";
 
-/** A body of which this much is unread when the response is sent ends the connection. */
+/** A body of which this much is unread when the handler is through ends the connection. */
 const MAX_UNREAD_BYTES = 256 * 1024;
-/** The longest text that is tried in one encoding, head and content together. */
-const MAX_INLINE_CHARS = 16 * 1024;
+/** The longest content, octets or characters, that is tried in one record together with its head. */
+const MAX_INLINE = 16 * 1024;
 
 const TEXT_FIELDS: readonly string[] = ["content-type", "text/plain; charset=utf-8"];
 const BYTES_FIELDS: readonly string[] = ["content-type", "application/octet-stream"];
@@ -60,6 +67,7 @@ export interface AnswerHost {
 /** Answers requests of one worker. */
 export class Answerer implements Responder {
   readonly #host: AnswerHost;
+  readonly #heads = new PreparedHeads();
 
   constructor(host: AnswerHost) {
     this.#host = host;
@@ -90,13 +98,14 @@ export class Answerer implements Responder {
     request: ServerRequest,
     status: number,
     headers: HeadersInit | undefined,
-    body: string | Uint8Array | null,
+    body: ResponseContent | null,
   ): void {
+    const content = contentOf(body);
     const fields = fieldsOf(headers);
-    if (typeof body === "string" && !hasField(fields, "content-type")) {
+    if (typeof content === "string" && !hasField(fields, "content-type")) {
       fields.push("content-type", "text/plain; charset=utf-8");
     }
-    this.#whole(request, callOfRequest(request), status, "", fields, body);
+    this.#whole(request, callOfRequest(request), status, "", fields, content);
   }
 
   open(request: ServerRequest, status: number, headers: HeadersInit | undefined): ResponseWriter {
@@ -167,7 +176,8 @@ export class Answerer implements Responder {
       this.#whole(request, call, status, response.statusText, fields, null);
       return;
     }
-    const facts = factsOf(call);
+    // A source may be made of the request's content.
+    const facts = factsOf(call, call.isStreamed && call.body.isHeld);
     let list = fields;
     let compressor: StreamCompressor | null = null;
     if (this.#host.compress && mayCode(status, fields)) {
@@ -215,14 +225,13 @@ export class Answerer implements Responder {
       }
     }
     if (hasNoContent(status)) body = null;
-    if (typeof body === "string" && body.length <= MAX_INLINE_CHARS && !facts.isHead) {
-      // Guess that head and content are ASCII: then both are encoded in one go, and the length is known ahead.
-      const head = responseHead(facts, status, statusText, list, body.length, this.#host.date());
-      if (call.sendAscii(head.text + body, this.#decide(call, head.close) | ResponseFlag.Final)) return;
+    if (body !== null && body.length <= MAX_INLINE && !facts.isHead) {
+      const head = this.#heads.find(facts, status, statusText, list, this.#host.date());
+      if (call.sendWhole(head, body, closeFlag(head.close))) return;
     }
     if (typeof body === "string" && size > RESPONSE_WINDOW_BYTES && !facts.isHead) {
       const head = responseHead(facts, status, statusText, list, Buffer.byteLength(body), this.#host.date());
-      const flags = this.#decide(call, head.close);
+      const flags = closeFlag(head.close);
       call.send(encodeHead(head.text), flags);
       call.sending = true;
       void this.#trickleText(call, body, flags);
@@ -230,13 +239,7 @@ export class Answerer implements Responder {
     }
     const bytes = typeof body === "string" ? encoder.encode(body) : body ?? NOTHING;
     const head = responseHead(facts, status, statusText, list, bytes.length, this.#host.date());
-    this.#sendWhole(call, head.text, facts.isHead ? NOTHING : bytes, this.#decide(call, head.close));
-  }
-
-  /** Marks the response as decided; the flags that go with it. */
-  #decide(call: Call, close: boolean): number {
-    call.responded = true;
-    return close || abandonsBody(call) ? ResponseFlag.Close : 0;
+    this.#sendWhole(call, head.text, facts.isHead ? NOTHING : bytes, closeFlag(head.close));
   }
 
   #sendWhole(call: Call, head: string, body: Uint8Array, flags: number): void {
@@ -293,7 +296,7 @@ export class Answerer implements Responder {
 
   /** Sends the head of a response whose content comes in pieces. */
   #begin(call: Call, head: string, framing: Framing, close: boolean): Sink {
-    const flags = this.#decide(call, close);
+    const flags = closeFlag(close);
     const bytes = encodeHead(head);
     call.spend(bytes.length);
     call.sending = true;
@@ -443,11 +446,11 @@ class Writer implements ResponseWriter {
   constructor(sink: Sink) {
     this.#sink = sink;
   }
-  writeSync(piece: string | Uint8Array): void {
-    this.#sink.writeSync(typeof piece === "string" ? encoder.encode(piece) : piece);
+  writeSync(piece: ResponseContent): void {
+    this.#sink.writeSync(pieceOf(piece));
   }
-  write(piece: string | Uint8Array): Promise<void> {
-    return this.#sink.write(typeof piece === "string" ? encoder.encode(piece) : piece);
+  async write(piece: ResponseContent): Promise<void> {
+    await this.#sink.write(pieceOf(piece));
   }
   end(): void {
     this.#sink.endInTurn();
@@ -498,18 +501,22 @@ function readerOf(stream: ReadableStream<Uint8Array>): PieceReader {
   };
 }
 
-/** The rest of the request's content costs the connection: it is long, or the client keeps it until 100 Continue. */
-function abandonsBody(call: Call): boolean {
+/**
+ * The rest of the request's content costs the connection: it is long and nobody will read it, or the client keeps it
+ * until 100 Continue, which does not come behind a final status (RFC 9110 section 10.1.1).
+ */
+function abandonsBody(call: Call, mayBeRead: boolean): boolean {
   if (!call.isStreamed) return false;
-  return call.unread > MAX_UNREAD_BYTES ||
+  return (!mayBeRead && call.unread > MAX_UNREAD_BYTES) ||
     ((call.view.flags & RequestFlag.Expects100) !== 0 && call.body.isUntouched);
 }
 
-function factsOf(call: Call): RequestFacts {
+/** @param mayBeRead whether somebody may read the request's content from now on; a handler may until it returns */
+function factsOf(call: Call, mayBeRead = !call.returned): RequestFacts {
   const flags = call.view.flags;
   return {
     isHttp11: (flags & RequestFlag.Http11) !== 0,
-    keepAlive: (flags & RequestFlag.KeepAlive) !== 0 && !abandonsBody(call),
+    keepAlive: (flags & RequestFlag.KeepAlive) !== 0 && !abandonsBody(call, mayBeRead),
     isHead: (flags & RequestFlag.Head) !== 0,
   };
 }
@@ -542,13 +549,43 @@ function contentLengthOf(head: string): number {
   return match === null ? -1 : Number(match[1]);
 }
 
-function fieldsOf(headers: HeadersInit | undefined): string[] {
+/** The content that a handler gave, as text or octets. @throws CartoucheError `ERR_RESULT` */
+function contentOf(content: ResponseContent | null | undefined): string | Uint8Array | null {
+  if (typeof content === "string" || content instanceof Uint8Array) return content;
+  if (content === null || content === undefined) return null;
+  if (ArrayBuffer.isView(content)) {
+    return new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
+  }
+  if (content instanceof ArrayBuffer) return new Uint8Array(content);
+  throw new CartoucheError("ERR_RESULT", `the content of a response is ${describe(content)}`);
+}
+
+/** The same for a piece, which must be there. */
+function pieceOf(piece: ResponseContent): Uint8Array {
+  const content = contentOf(piece);
+  if (content === null) {
+    throw new CartoucheError("ERR_RESULT", `a piece of a response's content is ${String(piece)}`);
+  }
+  return typeof content === "string" ? encoder.encode(content) : content;
+}
+
+/** Names and values by turns. @throws CartoucheError `ERR_HEADER` for what has no pairs */
+function fieldsOf(headers: HeadersInit | null | undefined): string[] {
   const fields: string[] = [];
-  if (headers === undefined) return fields;
-  if (Array.isArray(headers)) {
-    for (const pair of headers) fields.push(String(pair[0]).toLowerCase(), String(pair[1]));
-  } else if (headers instanceof Headers) {
+  if (headers === undefined || headers === null) return fields;
+  if (typeof headers !== "object") {
+    throw new CartoucheError("ERR_HEADER", `the fields are ${describe(headers)}`);
+  }
+  if (headers instanceof Headers) {
     headers.forEach((value, name) => fields.push(name, value));
+  } else if (Symbol.iterator in headers) {
+    for (const pair of headers) {
+      const [name, value, ...more] = typeof pair === "object" ? pair : [];
+      if (value === undefined || more.length > 0) {
+        throw new CartoucheError("ERR_HEADER", "fields are pairs of name and value");
+      }
+      fields.push(String(name).toLowerCase(), String(value));
+    }
   } else {
     for (const [name, value] of Object.entries(headers)) fields.push(name.toLowerCase(), String(value));
   }
@@ -558,6 +595,10 @@ function fieldsOf(headers: HeadersInit | undefined): string[] {
 function hasField(fields: readonly string[], name: string): boolean {
   for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return true;
   return false;
+}
+
+function closeFlag(close: boolean): number {
+  return close ? ResponseFlag.Close : 0;
 }
 
 function describe(value: unknown): string {

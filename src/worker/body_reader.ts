@@ -5,7 +5,7 @@
  * A small body came along with the request; a larger one is pulled from the I/O thread a window at a time, so a slow
  * handler slows its client and nothing else. All ways of reading draw from one sequence of pieces.
  */
-import { CartoucheError } from "../errors.ts";
+import { CartoucheError, type ErrorCode } from "../errors.ts";
 import { BODY_WINDOW_BYTES, BodyFailure, MAX_RECORD_BYTES } from "../messages/kind.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
 
@@ -17,7 +17,6 @@ export interface BodySource {
   waitForInbox(): void;
 }
 
-const NOTHING = new Uint8Array(0);
 /** Pieces whose memory is kept, at most: those of one window. */
 const MAX_SPARES = 4;
 
@@ -68,6 +67,11 @@ export class BodyReader {
   /** Nothing of it has arrived, nor was anything asked for. */
   get isUntouched(): boolean {
     return !this.complete && this.#asked === 0 && this.#received === 0;
+  }
+
+  /** Somebody has begun to read it, or has its stream. */
+  get isHeld(): boolean {
+    return this.used || this.#stream !== null;
   }
 
   // ── what the inbox brings ──────────────────────────────────────────────────────────────────────────────────────
@@ -202,9 +206,14 @@ export class BodyReader {
     return room;
   }
 
-  /** Marks it used. @throws CartoucheError `ERR_BODY_USED` */
+  /** Nobody can begin to read it any more, or as long as the stream has a reader. */
+  get isUnusable(): boolean {
+    return this.used || this.#stream?.locked === true;
+  }
+
+  /** Marks it used. @throws TypeError `ERR_BODY_USED` */
   claim(): void {
-    if (this.used) throw new CartoucheError("ERR_BODY_USED", "the body was read before");
+    if (this.isUnusable) throw bodyUsedError("the body was read before, or is being read");
     this.used = this.hasBody;
   }
 
@@ -262,7 +271,8 @@ export class BodyReader {
 
 function join(pieces: Uint8Array[]): Uint8Array {
   const first = pieces[0];
-  if (first === undefined) return NOTHING;
+  // Not one for all: its buffer can be transferred.
+  if (first === undefined) return new Uint8Array(0);
   if (pieces.length === 1) return first;
   let length = 0;
   for (const piece of pieces) length += piece.length;
@@ -273,6 +283,11 @@ function join(pieces: Uint8Array[]): Uint8Array {
     at += piece.length;
   }
   return all;
+}
+
+/** The `TypeError` that the Fetch standard has for a body that cannot be read, with our code beside it. */
+export function bodyUsedError(message: string): TypeError & { readonly code: ErrorCode } {
+  return Object.assign(new TypeError(message), { code: "ERR_BODY_USED" as const });
 }
 
 /** The error for a `BodyFailure`. */

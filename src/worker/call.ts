@@ -6,6 +6,7 @@
  * after it.
  */
 import { CartoucheError } from "../errors.ts";
+import type { PreparedHead } from "../http/prepared_head.ts";
 import {
   AbortReason,
   BODY_WINDOW_BYTES,
@@ -28,7 +29,7 @@ export interface InboxWaiter {
 export class Call implements BodySource, Job {
   readonly ticket: number;
   readonly view: RequestView;
-  /** The head of a final response is decided. */
+  /** The head of a final response, or all of it, is in the outbox. */
   responded = false;
   /** The response is complete. */
   complete = false;
@@ -40,6 +41,8 @@ export class Call implements BodySource, Job {
   isTaken = false;
   /** Given up by the I/O thread. */
   aborted = 0;
+  /** It was, and its handler runs on. */
+  isUnwinding = false;
   /** Content coding work and the like may be under way after the handler returned. */
   sending = false;
   #controller: AbortController | null = null;
@@ -66,7 +69,11 @@ export class Call implements BodySource, Job {
 
   /** The body; made when somebody asks, because most requests have none. */
   get body(): BodyReader {
-    this.#body ??= new BodyReader(this.view, this.isStreamed ? this : null);
+    if (this.#body === null) {
+      this.#body = new BodyReader(this.view, this.isStreamed ? this : null);
+      // Nothing of it will come any more.
+      if (this.aborted !== 0) this.#body.fail(abortError(this.aborted));
+    }
     return this.#body;
   }
 
@@ -93,21 +100,23 @@ export class Call implements BodySource, Job {
   /** Sends octets of the response; `flags` are `ResponseFlag` bits. */
   send(bytes: Uint8Array, flags: number): void {
     if (this.done) return;
+    const ends = this.#endsWith(flags);
+    this.#outbox.response(this.ticket, bytes, ends ? flags | ResponseFlag.Done : flags);
+    // Not before it is said: what fails until then can still be answered.
+    if ((flags & ResponseFlag.Interim) === 0) this.responded = true;
     if ((flags & ResponseFlag.Final) !== 0) this.complete = true;
-    let out = flags;
-    if (this.#endsWith(flags)) out |= ResponseFlag.Done;
-    this.#outbox.response(this.ticket, bytes, out);
-    if ((out & ResponseFlag.Done) !== 0) this.#finish();
+    if (ends) this.#finish();
   }
 
-  /** The same for text; false: it is not ASCII or too long, and nothing was sent. */
-  sendAscii(text: string, flags: number): boolean {
+  /** Sends a whole response; false: the text is not ASCII, or all is too long, and nothing was sent. */
+  sendWhole(head: PreparedHead, body: string | Uint8Array, flags: number): boolean {
     if (this.done) return true;
-    const ends = this.#endsWith(flags);
-    if (!this.#outbox.responseAscii(this.ticket, text, ends ? flags | ResponseFlag.Done : flags)) {
+    const final = flags | ResponseFlag.Final;
+    const ends = this.#endsWith(final);
+    if (!this.#outbox.wholeResponse(this.ticket, head, body, ends ? final | ResponseFlag.Done : final)) {
       return false;
     }
-    if ((flags & ResponseFlag.Final) !== 0) this.complete = true;
+    this.responded = this.complete = true;
     if (ends) this.#finish();
     return true;
   }

@@ -1,14 +1,16 @@
 /**
- * What code in a worker can reach without having been handed it: the thread's log, its seat.
- * Runs on: worker; runtime API: none
+ * What code in a worker can reach without having been handed it: the thread's log, its seat, its life.
+ * Runs on: any; runtime API: none
  */
 import type { ThreadLog } from "../logging/logger.ts";
 import type { SocketPort } from "../messages/socket_port.ts";
+import type { ThreadLife } from "./thread_life.ts";
 
 /** Facts about the thread that this code runs on. */
 export interface WorkerContext {
   readonly log: ThreadLog;
   readonly seat: number;
+  readonly life: ThreadLife;
   /** null until the app is loaded. */
   readonly port: SocketPort | null;
 }

@@ -6,7 +6,13 @@
  */
 import { encodeComment, encodeEvent, type ServerSentEvent } from "../sse/event_encoder.ts";
 import { UpgradeKind } from "../messages/socket_message.ts";
-import { type SendStatus, socketGeneration, socketIndex, type SocketPort } from "../messages/socket_port.ts";
+import {
+  type SendStatus,
+  socketGeneration,
+  socketIndex,
+  type SocketPort,
+  topicNames,
+} from "../messages/socket_port.ts";
 
 const encoder = new TextEncoder();
 
@@ -60,14 +66,15 @@ export class EventStream {
   }
 
   /**
-   * From now on gets what is published under the topic.
+   * From now on gets what is published under the topic, or under each of several.
    *
-   * @param options `lastId`: first what was published after it; `stream.lastEventId` resumes without gap or repeat
+   * @param options `lastId`: first what was published after it, of all these topics in the order of their publication;
+   * `stream.lastEventId` resumes without gap or repeat
    */
-  subscribe(topic: string, options: { readonly lastId?: string } = {}): void {
+  subscribe(topics: string | readonly string[], options: { readonly lastId?: string } = {}): void {
     // No id means a first visit: nothing to resume.
     const lastId = options.lastId === undefined || options.lastId === "" ? null : options.lastId;
-    this.#port.subscribe(this.#index, this.#generation, topic, lastId);
+    this.#port.subscribe(this.#index, this.#generation, topicNames(topics), lastId);
   }
 
   unsubscribe(topic: string): void {

@@ -5,8 +5,8 @@
  * The default export is an object with `fetch` (a Router, a Hono app, …), or a function that is the handler itself.
  */
 import { CartoucheError } from "../errors.ts";
-import type { HandlerResult } from "../handler.ts";
-import type { RouteRecord } from "../router/route_options.ts";
+import type { FetchApp, HandlerResult } from "../handler.ts";
+import { checkRouteOptions, type RouteRecord } from "../router/route_options.ts";
 import type { ServerRequest } from "./request.ts";
 import { setAppSocketHandlers } from "./socket_registry.ts";
 import type { WebSocketHandlers } from "./web_socket.ts";
@@ -17,7 +17,7 @@ export type FetchFunction = (request: ServerRequest) => HandlerResult | Promise<
 /** A loaded app. */
 export interface LoadedApp {
   readonly fetch: FetchFunction;
-  /** What the app's routes say about limits, if it is a router. */
+  /** What the app says about limits. */
   readonly routes: readonly RouteRecord[];
 }
 
@@ -36,8 +36,15 @@ export async function loadApp(url: string): Promise<LoadedApp> {
       setAppSocketHandlers(app.websocket as WebSocketHandlers);
     }
     const bound: FetchFunction = (request) => fetch.call(app, request);
-    const routes = "routes" in app && typeof app.routes === "function" ? app.routes() : [];
-    return { fetch: bound, routes: routes as readonly RouteRecord[] };
+    return { fetch: bound, routes: routesOf(app as FetchApp) };
   }
   throw new CartoucheError("ERR_APP", `${url} has no default export with a fetch function`);
+}
+
+/** What an app says about limits: a router by its routes, any other for all requests. */
+function routesOf(app: FetchApp): readonly RouteRecord[] {
+  if ("routes" in app && typeof app.routes === "function") return app.routes() as readonly RouteRecord[];
+  const { routeOptions } = app;
+  if (routeOptions === undefined) return [];
+  return [{ method: "*", pattern: "/**", options: checkRouteOptions(routeOptions) }];
 }

@@ -5,6 +5,7 @@
  * The I/O thread never waits for a worker, so a full outbox empties as soon as that thread turns: the worker blocks
  * for it. The bell is rung for a batch of fast handlers, at once for slow ones, and always before this thread waits.
  */
+import type { PreparedHead } from "../http/prepared_head.ts";
 import { MAX_RECORD_BYTES, OutboxKind, ResponseFlag, SendFlag } from "../messages/kind.ts";
 import { ChannelProducer } from "../ring/channel.ts";
 import {
@@ -19,8 +20,11 @@ import { Doorbell } from "../ring/parking.ts";
 
 /** Answers of fast handlers that may gather before the bell is rung. */
 const BATCH = 32;
-/** Above this a handler is slow, µs: its answer is announced at once. */
-const SLOW_SERVICE_US = 20;
+/** The time that handlers take to gather them, µs: slower ones have each answer announced at once. */
+const HOLD_US = 100;
+
+/** Up to here a loop beats the encoder, which wants a view. */
+const SHORT_TEXT = 48;
 
 const encoder = new TextEncoder();
 
@@ -58,15 +62,30 @@ export class Outbox {
     this.#record(OutboxKind.Response, ticket, bytes, at, bytes.length, flags);
   }
 
-  /** Text that is ASCII, encoded in place; false: it is not, or is too long, and nothing was sent. */
-  responseAscii(ticket: number, text: string, flags: number): boolean {
-    const length = text.length;
+  /**
+   * A whole response, written in place.
+   *
+   * @param body octets, or text that is ASCII
+   * @returns false: the text is not ASCII, or all is too long for one record; nothing was sent
+   */
+  wholeResponse(ticket: number, head: PreparedHead, body: string | Uint8Array, flags: number): boolean {
+    const { before, behind } = head;
+    const size = body.length;
+    const digits = decimalDigits(size);
+    const length = before.length + digits + behind.length + size;
     if (length > MAX_RECORD_BYTES) return false;
     const at = this.#reserve(length);
     const producer = this.#producer;
-    // UTF-8 has one octet per character exactly for ASCII; anything else does not fit or is not read to its end.
-    const { read, written } = encoder.encodeInto(text, producer.bytes.subarray(at, at + length));
-    if (read !== length || written !== length) return false;
+    const { bytes } = producer;
+    bytes.set(before, at);
+    let next = at + before.length + digits;
+    for (let i = next - 1, rest = size; i >= next - digits; i--) {
+      bytes[i] = 0x30 + rest % 10;
+      rest = rest / 10 | 0;
+    }
+    for (let i = 0; i < behind.length; i++) bytes[next++] = behind[i] ?? 0;
+    if (typeof body !== "string") bytes.set(body, next);
+    else if (!writeAscii(body, bytes, next)) return false;
     producer.commit(OutboxKind.Response, ticket, 0, length, flags, 0);
     this.#published();
     return true;
@@ -138,7 +157,7 @@ export class Outbox {
 
   #published(): void {
     this.#doorbell.mark();
-    if (++this.#unrung >= BATCH || (this.#control[SERVICE] ?? 0) > SLOW_SERVICE_US) this.ring();
+    if (++this.#unrung >= BATCH || this.#unrung * (this.#control[SERVICE] ?? 0) > HOLD_US) this.ring();
   }
 
   /** Room for a record; blocks until there is some. */
@@ -171,3 +190,25 @@ export class StoppedError extends Error {
 }
 
 const NOTHING = new Uint8Array(0);
+
+function decimalDigits(value: number): number {
+  let digits = 1;
+  for (let limit = 10; value >= limit; limit *= 10) digits++;
+  return digits;
+}
+
+/** Writes text that is ASCII; false: it is not. */
+function writeAscii(text: string, bytes: Uint8Array, at: number): boolean {
+  const { length } = text;
+  if (length > SHORT_TEXT) {
+    // UTF-8 has one octet per character exactly for ASCII; anything else does not fit or is not read to its end.
+    const { read, written } = encoder.encodeInto(text, bytes.subarray(at, at + length));
+    return read === length && written === length;
+  }
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return false;
+    bytes[at + i] = unit;
+  }
+  return true;
+}

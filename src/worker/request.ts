@@ -5,27 +5,39 @@
  * To anyone who looks it is a web `Request`: the same members, `instanceof Request` holds. Nothing is decoded before
  * it is asked for, because most handlers look at two or three things. What only a native object can do (`clone`, being
  * passed to `fetch`) gets a native object, made then. Beyond the standard there are the router's `params`, the
- * connection's facts, early `respond`, and reads that block.
+ * connection's facts, early `respond`, and reads that block. It is one long class, because that is what the standard
+ * has: no member is more than a few lines.
  */
 import { Buffer } from "node:buffer";
 import { CartoucheError } from "../errors.ts";
 import { RequestFlag, type RequestView } from "../messages/request_message.ts";
-import type { BodyReader } from "./body_reader.ts";
+import { type BodyReader, bodyUsedError } from "./body_reader.ts";
 import type { Call } from "./call.ts";
 import type { EventStream } from "./event_stream.ts";
 import { parseFormData } from "./form_data.ts";
+import { markReceived, NativeRequest, nativeRequest } from "./native_request.ts";
 import type { EventStreamOptions, WebSocketOptions } from "./upgrade.ts";
 import type { WebSocketHandle } from "./web_socket.ts";
 
-/** The runtime's own class, whatever `globalThis.Request` is by now. */
-const NativeRequest: typeof Request = globalThis.Request;
+/** The hooks by which `console.log` asks an object to describe itself: on Node and Bun, and on Deno. */
+const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom");
+const DENO_INSPECT: unique symbol = Symbol.for("Deno.customInspect");
+
+type Inspect = (value: unknown, options?: object) => string;
+
+/** What can be sent as content: text, or octets in whatever form. */
+export type ResponseContent = string | ArrayBuffer | ArrayBufferView;
 
 /** Sends a response in pieces, each of which blocks until the client takes it. From {@link ServerRequest.stream}. */
 export interface ResponseWriter {
-  /** Sends a piece, blocking this thread while the client is slow. @throws CartoucheError `ERR_CLIENT_GONE` */
-  writeSync(chunk: string | Uint8Array): void;
+  /**
+   * Sends a piece, blocking this thread while the client is slow.
+   *
+   * @throws CartoucheError `ERR_CLIENT_GONE`; `ERR_RESULT` for what is neither text nor octets
+   */
+  writeSync(chunk: ResponseContent): void;
   /** Sends a piece; resolves when there is room for more. */
-  write(chunk: string | Uint8Array): Promise<void>;
+  write(chunk: ResponseContent): Promise<void>;
   /** Completes the response. */
   end(): void;
 }
@@ -36,7 +48,7 @@ export interface Responder {
     request: ServerRequest,
     status: number,
     fields: HeadersInit | undefined,
-    body: string | Uint8Array | null,
+    body: ResponseContent | null,
   ): void;
   open(request: ServerRequest, status: number, fields: HeadersInit | undefined): ResponseWriter;
   interim(request: ServerRequest, status: number, fields: HeadersInit | undefined): void;
@@ -51,14 +63,16 @@ let callOf: (request: ServerRequest<object>) => Call;
 /** Decoding a range of octets without a view of it; on every runtime's Buffer, and in nobody's types. */
 type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string };
 
-let recycledBuffer = Buffer.alloc(0) as Latin1Buffer;
+let slab: Uint8Array = new Uint8Array(0);
+let slabBuffer = Buffer.alloc(0) as Latin1Buffer;
 
 /** A buffer over the same memory, made once per slab. */
 function asBuffer(bytes: Uint8Array): Latin1Buffer {
-  if (recycledBuffer.buffer !== bytes.buffer || recycledBuffer.byteOffset !== bytes.byteOffset) {
-    recycledBuffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) as Latin1Buffer;
+  if (slab !== bytes) {
+    slab = bytes;
+    slabBuffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) as Latin1Buffer;
   }
-  return recycledBuffer;
+  return slabBuffer;
 }
 
 /** A request. `Params` is what the route's pattern names. */
@@ -94,7 +108,10 @@ export class ServerRequest<Params extends object = Record<string, string>> {
 
   /** The method, case-sensitive as it was sent. */
   get method(): string {
-    if (this.#method === "") this.#method = this.#text(this.#view.methodStart, this.#view.methodEnd);
+    if (this.#method === "") {
+      const { methodStart, methodEnd, isGet } = this.#view;
+      this.#method = isGet ? "GET" : this.#text(methodStart, methodEnd);
+    }
     return this.#method;
   }
 
@@ -153,8 +170,8 @@ export class ServerRequest<Params extends object = Record<string, string>> {
   // ── fields ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * The value of a field, the values of several lines joined by ", "; null if there is none. Looks at the octets of
-   * the head: cheaper than `headers.get` when little is asked.
+   * The value of a field, the values of several lines joined by ", " ("; " in Cookie); null if there is none. Looks at
+   * the octets of the head: cheaper than `headers.get` when little is asked.
    */
   header(name: string): string | null {
     if (this.#headers !== null) return this.#headers.get(name);
@@ -165,7 +182,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
       if (view.fieldAt(i, 1) - start !== name.length) continue;
       if (!sameName(view.bytes, start, name)) continue;
       const value = this.#text(view.fieldAt(i, 2), view.fieldAt(i, 3));
-      found = found === null ? value : `${found}, ${value}`;
+      found = found === null ? value : found + (isCookie(name) ? "; " : ", ") + value;
     }
     return found;
   }
@@ -176,10 +193,12 @@ export class ServerRequest<Params extends object = Record<string, string>> {
       const headers = new Headers();
       const view = this.#view;
       for (let i = 0; i < view.fieldCount; i++) {
-        headers.append(
-          this.#text(view.fieldAt(i, 0), view.fieldAt(i, 1)),
-          this.#text(view.fieldAt(i, 2), view.fieldAt(i, 3)),
-        );
+        const name = this.#text(view.fieldAt(i, 0), view.fieldAt(i, 1));
+        const value = this.#text(view.fieldAt(i, 2), view.fieldAt(i, 3));
+        const before = isCookie(name) ? headers.get(name) : null;
+        // Deno's own way is a comma, which would make one cookie of two.
+        if (before === null) headers.append(name, value);
+        else headers.set(name, `${before}; ${value}`);
       }
       this.#headers = headers;
     }
@@ -216,7 +235,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
     return this.#call.body.used;
   }
 
-  /** All of the body. */
+  /** All of the body. This and what follows reject with a TypeError (`ERR_BODY_USED`) if it is used or locked. */
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
     return this.#read((bytes) => bytes);
   }
@@ -254,7 +273,10 @@ export class ServerRequest<Params extends object = Record<string, string>> {
   }
 
   async #read<T>(convert: (bytes: Uint8Array<ArrayBuffer>) => T): Promise<T> {
-    if (this.#heir !== null) return convert(new Uint8Array(await this.#heir.arrayBuffer()));
+    if (this.#heir !== null) {
+      if (isUsed(this.#heir)) throw bodyUsedError("the body was read before, or is being read");
+      return convert(new Uint8Array(await this.#heir.arrayBuffer()));
+    }
     const body = this.#call.body;
     body.claim();
     return convert(await body.bytes() as Uint8Array<ArrayBuffer>);
@@ -262,7 +284,11 @@ export class ServerRequest<Params extends object = Record<string, string>> {
 
   // ── the body, blocking ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** All of the body; blocks this thread while it arrives. @throws CartoucheError `ERR_BODY_USED`, `ERR_CLIENT_GONE`, `ERR_BODY_TOO_LARGE`, `ERR_TIMEOUT` */
+  /**
+   * All of the body; blocks this thread while it arrives.
+   *
+   * @throws TypeError `ERR_BODY_USED`; CartoucheError `ERR_CLIENT_GONE`, `ERR_BODY_TOO_LARGE`, `ERR_TIMEOUT`
+   */
   bytesSync(): Uint8Array {
     const body = this.#bodyHere();
     body.claim();
@@ -296,7 +322,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
   /** The body, unless a native request has it, which nobody can read blocking. */
   #bodyHere(): BodyReader {
     if (this.#heir === null) return this.#call.body;
-    throw new CartoucheError("ERR_BODY_USED", "the body went to a native Request (clone() or the like)");
+    throw bodyUsedError("the body went to a native Request (clone() or the like)");
   }
 
   // ── answering early ────────────────────────────────────────────────────────────────────────────────────────────
@@ -309,9 +335,10 @@ export class ServerRequest<Params extends object = Record<string, string>> {
   /**
    * Answers now. The handler may go on working afterwards; the client has its response.
    *
-   * @throws CartoucheError `ERR_ALREADY_RESPONDED`, `ERR_HEADER`
+   * @param headers Headers, a record, or anything that gives pairs
+   * @throws CartoucheError `ERR_ALREADY_RESPONDED`, `ERR_HEADER`, `ERR_RESULT` for a body that is neither text nor octets
    */
-  respond(status = 200, headers?: HeadersInit, body: string | Uint8Array | null = null): void {
+  respond(status = 200, headers?: HeadersInit, body: ResponseContent | null = null): void {
     if (this.#call.responded) {
       throw new CartoucheError("ERR_ALREADY_RESPONDED", "the request has its response already");
     }
@@ -370,26 +397,30 @@ export class ServerRequest<Params extends object = Record<string, string>> {
     return this.#call.signal;
   }
 
-  /** A native `Request` with the same content; it takes the body over. @throws TypeError when that was read before */
+  /**
+   * A native `Request` with the same content; it takes the body over.
+   *
+   * @throws TypeError `ERR_BODY_USED` when that was read before, or is being read
+   */
   toRequest(): Request {
     if (this.#native === null) {
-      const method = this.method;
-      const init: RequestInit & { duplex?: "half" } = { method, headers: this.headers, signal: this.signal };
-      const hasBody = this.#call.body.hasBody && method !== "GET" && method !== "HEAD";
-      if (hasBody) {
-        if (this.bodyUsed) throw new TypeError("The body of the request was read before");
-        init.body = this.body;
-        init.duplex = "half";
+      const { method } = this;
+      const reader = this.#call.body;
+      const body = reader.hasBody && method !== "GET" && method !== "HEAD" ? this.body : null;
+      if (body !== null && reader.isUnusable) {
+        throw bodyUsedError("the body was read before, or is being read");
       }
-      this.#native = new NativeRequest(this.url, init);
-      if (hasBody) this.#heir = this.#native;
+      this.#native = nativeRequest(this, body);
+      if (body !== null) this.#heir = this.#native;
     }
     return this.#native;
   }
 
-  /** A native copy; both share the body from now on. */
+  /** A native copy; both share the body from now on. @throws TypeError `ERR_BODY_USED` */
   clone(): Request {
-    return this.toRequest().clone();
+    const native = this.toRequest();
+    if (isUsed(native)) throw bodyUsedError("the body was read before, or is being read");
+    return markReceived(native.clone());
   }
 
   get cache(): RequestCache {
@@ -426,12 +457,46 @@ export class ServerRequest<Params extends object = Record<string, string>> {
     return "Request";
   }
 
+  /** What `console.log` shows on Node and Bun. */
+  [INSPECT](_depth: number, options: object, inspect: Inspect): string {
+    return this.#describe(inspect, options);
+  }
+
+  /** The same on Deno. */
+  [DENO_INSPECT](inspect: Inspect, options: object): string {
+    return this.#describe(inspect, options);
+  }
+
+  #describe(inspect: Inspect, options: object): string {
+    const { method, url, params, bodyUsed, remoteAddress } = this;
+    const headers = Object.fromEntries(this.headers);
+    return `Request ${
+      inspect({ method, url, params: { ...params }, headers, bodyUsed, remoteAddress }, options)
+    }`;
+  }
+
   #text(start: number, end: number): string {
     return asBuffer(this.#view.bytes).latin1Slice(start, end);
   }
 }
 
 Object.setPrototypeOf(ServerRequest.prototype, NativeRequest.prototype);
+// What a runtime has beyond the members above (`isReloadNavigation`, `textStream`) would fail on our instances.
+const blank = new NativeRequest("http://localhost/");
+for (const name of Object.getOwnPropertyNames(NativeRequest.prototype)) {
+  if (Object.hasOwn(ServerRequest.prototype, name)) continue;
+  const { value: method, get } = Object.getOwnPropertyDescriptor(NativeRequest.prototype, name) ?? {};
+  const forward = function (this: ServerRequest, ...args: unknown[]): unknown {
+    return (method as (...args: unknown[]) => unknown).apply(this.toRequest(), args);
+  };
+  const value: unknown = typeof method === "function" ? forward : get?.call(blank);
+  Object.defineProperty(ServerRequest.prototype, name, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
 
 /** The call behind a request; for the worker's own code. */
 export function callOfRequest(request: ServerRequest<object>): Call {
@@ -447,32 +512,17 @@ export function upgradeWith(
   return responderOf(request).upgrade(request, options, key);
 }
 
-/**
- * Lets `new Request(serverRequest, init)` work as it does for a native one, by replacing the global `Request`.
- *
- * @returns undoes it
- */
-export function installRequest(): () => void {
-  const previous = globalThis.Request;
-  class WorkerRequest extends NativeRequest {
-    constructor(input: RequestInfo | URL, init?: RequestInit) {
-      super(
-        (input as unknown) instanceof ServerRequest ? (input as unknown as ServerRequest).toRequest() : input,
-        init,
-      );
-    }
-    static override [Symbol.hasInstance](value: unknown): boolean {
-      return value instanceof NativeRequest;
-    }
-  }
-  Object.defineProperty(WorkerRequest, "name", { value: "Request" });
-  globalThis.Request = WorkerRequest;
-  return () => {
-    globalThis.Request = previous;
-  };
+const decoder = new TextDecoder();
+
+/** Whether nothing can be read of a native request's body any more. */
+function isUsed(native: Request): boolean {
+  return native.bodyUsed || native.body?.locked === true;
 }
 
-const decoder = new TextDecoder();
+/** The one field whose lines are not joined by a comma (RFC 9113 section 8.2.3). */
+function isCookie(name: string): boolean {
+  return name.length === 6 && name.toLowerCase() === "cookie";
+}
 
 function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);

@@ -82,8 +82,13 @@ export class SocketJob implements Job, BodySource {
     this.#host.waitForInbox();
   }
 
+  /** Its client has left, and the event that awaits has not ended for long: nothing more is begun, or said. */
   abort(): void {
-    // Events are not given up: the I/O thread never asks.
+    if (this.done) return;
+    this.#state.isActive = false;
+    this.done = true;
+    this.#host.outbox.about(OutboxKind.SocketDone, this.ticket, 0, 1, NOTHING, 0);
+    this.#host.jobDone(this);
   }
 
   credit(): void {
@@ -92,7 +97,10 @@ export class SocketJob implements Job, BodySource {
 
   /** Runs the events; a promise if one of them waits. */
   run(): Promise<void> | undefined {
-    return this.#from(0);
+    return this.#from(0)?.catch((error: unknown) => {
+      // It was declared dead meanwhile: it has nothing more to say, also not about that.
+      if (!(error instanceof StoppedError)) throw error;
+    });
   }
 
   #from(start: number): Promise<void> | undefined {
@@ -110,6 +118,7 @@ export class SocketJob implements Job, BodySource {
 
   /** Tells how many events are through. @returns whether the next may begin */
   #mayGoOn(finished: number): boolean {
+    if (this.done) return false;
     if (finished === this.#batch.events.length) return true;
     const data = this.#changedData();
     const hasData = data === null ? 0 : 1;

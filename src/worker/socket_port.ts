@@ -8,7 +8,7 @@
  */
 import { MAX_RECORD_BYTES, OutboxKind, SendFlag } from "../messages/kind.ts";
 import { encodePublish, encodeSubscribe, type PublishMessage } from "../messages/socket_message.ts";
-import type { SendStatus, SocketPort } from "../messages/socket_port.ts";
+import { isPressed, type SendStatus, type SocketPort } from "../messages/socket_port.ts";
 import {
   type SharedRing,
   SOCKET_BUFFERED,
@@ -16,6 +16,7 @@ import {
   SOCKET_KIND,
   SOCKET_LIMIT,
   SOCKET_UNDERWAY,
+  SOCKET_WAITS,
   SOCKET_WORDS,
 } from "../ring/layout.ts";
 import type { Outbox } from "./outbox.ts";
@@ -51,23 +52,46 @@ export class WorkerSocketPort implements SocketPort {
   send(index: number, generation: number, bytes: Uint8Array): SendStatus {
     if (this.kindOf(index, generation) === 0) return "closed";
     const at = index * SOCKET_WORDS;
-    const limit = Atomics.load(this.#words, at + SOCKET_LIMIT);
-    if (limit > 0) this.#waitForRoom(index, generation, limit);
-    const flags = limit > 0 ? SendFlag.Waited : 0;
-    // Counted record by record: a thread that dies in the middle leaves little behind that is never taken off again.
+    const waits = Atomics.load(this.#words, at + SOCKET_WAITS) === 1;
+    if (waits) this.#waitForRoom(index, generation);
+    const flags = waits ? SendFlag.Waited : 0;
     for (let start = 0; start < bytes.length; start += MAX_RECORD_BYTES) {
       const end = Math.min(bytes.length, start + MAX_RECORD_BYTES);
       const isLast = end === bytes.length;
-      Atomics.add(this.#words, at + SOCKET_UNDERWAY, end - start);
+      if (!this.#countUnderway(index, generation, end - start)) {
+        // The I/O thread has the beginning of it, and drops it with the end.
+        if (start > 0) this.#outbox.about(OutboxKind.SocketSend, 0, index, generation, NOTHING, flags);
+        return "closed";
+      }
       const piece = start === 0 && isLast ? bytes : bytes.subarray(start, end);
       this.#outbox.about(OutboxKind.SocketSend, 0, index, generation, piece, isLast ? flags : SendFlag.More);
     }
     if (this.kindOf(index, generation) === 0) return "closed";
-    return Atomics.load(this.#words, at + SOCKET_BUFFERED) > 0 ? "backpressure" : "queued";
+    if (!isPressed(this.#words, index)) return "queued";
+    // Behind the octets: when it is read they have been written, and perhaps all been taken.
+    this.#outbox.about(OutboxKind.SocketDrain, 0, index, generation, NOTHING, 0);
+    return "backpressure";
   }
 
-  /** Blocks until no more than `limit` octets wait for the client, or it is gone. */
-  #waitForRoom(index: number, generation: number, limit: number): void {
+  /**
+   * Counts octets record by record: a thread that dies in the middle leaves little behind that is never taken off again.
+   * What is counted while the index changes hands is taken back, so that it does not count for the next socket for
+   * ever: the second look sees the change, or the change comes after and begins with 0.
+   *
+   * @returns whether the socket is still there
+   */
+  #countUnderway(index: number, generation: number, count: number): boolean {
+    if (this.kindOf(index, generation) === 0) return false;
+    const at = index * SOCKET_WORDS + SOCKET_UNDERWAY;
+    Atomics.add(this.#words, at, count);
+    if (this.kindOf(index, generation) !== 0) return true;
+    Atomics.sub(this.#words, at, count);
+    return false;
+  }
+
+  /** Blocks until no more octets wait for the client than may, or it is gone. */
+  #waitForRoom(index: number, generation: number): void {
+    const limit = Atomics.load(this.#words, index * SOCKET_WORDS + SOCKET_LIMIT);
     const at = index * SOCKET_WORDS + SOCKET_BUFFERED;
     // What is under way need not be counted: the outbox bounds it, and the count may be off after a thread's death.
     for (let waits = Atomics.load(this.#words, at); waits > limit; waits = Atomics.load(this.#words, at)) {
@@ -89,8 +113,8 @@ export class WorkerSocketPort implements SocketPort {
     this.#outbox.about(OutboxKind.SocketTerminate, 0, index, generation, NOTHING, 0);
   }
 
-  subscribe(index: number, generation: number, topic: string, lastId: string | null): void {
-    this.#outbox.about(OutboxKind.Subscribe, 0, index, generation, encodeSubscribe(topic, lastId), 0);
+  subscribe(index: number, generation: number, topics: readonly string[], lastId: string | null): void {
+    this.#outbox.about(OutboxKind.Subscribe, 0, index, generation, encodeSubscribe(topics, lastId), 0);
   }
 
   unsubscribe(index: number, generation: number, topic: string): void {

@@ -14,9 +14,10 @@ import type { LogLevel } from "../logging/logger.ts";
 import type { RouteRecord } from "../router/route_options.ts";
 import { installFastResponse } from "./fast_response.ts";
 import { loadApp } from "./handler_module.ts";
-import { installRequest } from "./request.ts";
+import { installRequest } from "./request_globals.ts";
 import { type WorkerSetup, WorkerThread } from "./thread.ts";
 import { setWorkerContext } from "./context.ts";
+import { ThreadLife } from "./thread_life.ts";
 
 /** What the pool hands to a new thread. */
 export interface WorkerData extends WorkerSetup {
@@ -66,7 +67,8 @@ export async function startWorker(port: MessagePort, data: unknown): Promise<voi
     },
     data.logLevel,
   );
-  setWorkerContext({ log, seat: data.seat, port: null });
+  const life = new ThreadLife(data.ring, data.seat);
+  setWorkerContext({ log, seat: data.seat, life, port: null });
   setLog(log);
   let app;
   try {
@@ -85,7 +87,7 @@ export async function startWorker(port: MessagePort, data: unknown): Promise<voi
       thread?.outbox.ring();
     },
   });
-  setWorkerContext({ log, seat: data.seat, port: thread.port });
+  setWorkerContext({ log, seat: data.seat, life, port: thread.port });
   port.postMessage({ type: "ready", routes: app.routes } satisfies WorkerReport);
   for (const bytes of early.splice(0)) thread.outbox.log(bytes);
   await thread.run();

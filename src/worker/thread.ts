@@ -14,7 +14,8 @@ import { setImmediate } from "node:timers";
 import { CartoucheError } from "../errors.ts";
 import type { HandlerResult } from "../handler.ts";
 import { dateField } from "../http/date_field.ts";
-import { BODY_WINDOW_BYTES, InboxKind, RingKind } from "../messages/kind.ts";
+import { MultipartError } from "../http/multipart_error.ts";
+import { BODY_WINDOW_BYTES, InboxKind, RingKind, UNWIND_MS } from "../messages/kind.ts";
 import { RequestView } from "../messages/request_message.ts";
 import { ChannelConsumer } from "../ring/channel.ts";
 import {
@@ -65,14 +66,12 @@ const SETTLE_TURNS = 6;
 /** With awaiting requests the event loop turns at least after this many others. */
 const YIELD_EVERY = 16;
 /** Without them, at least after this long, ms. */
-const YIELD_MS = 5;
+const YIELD_MS = 25;
 /**
  * While requests keep coming, a thread with nothing to do blocks for such a spell before it parks in its event loop:
  * a blocked thread is woken by the kernel alone, a parked one through its event loop as well.
  */
-const SPELL_MS = 1;
-/** Spells in a row that may be in vain before the thread parks. */
-const MAX_SPELLS = 4;
+const SPELL_MS = 4;
 /** Above this every handler is timed, below it one in sixteen, µs. */
 const SLOW_SERVICE_US = 20;
 /** A blocked wait for the inbox looks at `stop` this often at least, ms. */
@@ -104,13 +103,22 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   readonly #answerer: Answerer;
   /** Requests that are not done when their synchronous part is over, by ticket. */
   readonly #open = new Map<number, Job>();
-  readonly #onDone = (call: Call): void => this.jobDone(call);
+  readonly #onDone = (call: Call): void => {
+    if (call.aborted !== 0 && !call.returned) {
+      call.isUnwinding = true;
+      this.#unwinding++;
+    }
+    this.jobDone(call);
+  };
   /** Event streams that this thread opened and that are still there, by id. */
   readonly #streams = new Map<number, EventStream>();
   /** Ids of streams whose clients left before `watchStream` could be called. */
   readonly #goneEarly = new Set<number>();
   /** What the I/O thread said about requests that became sockets, by ticket, until it is fetched. */
   readonly #opened = new Map<number, { readonly index: number; readonly generation: number }>();
+  /** Handlers that run on although their requests were given up. */
+  #unwinding = 0;
+  #allUnwound: () => void = () => undefined;
   /** The request whose handler runs synchronously now. */
   #running: Job | null = null;
   #pending = 0;
@@ -118,7 +126,8 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   #service = 0;
   #count = 0;
   #turnedAt = performance.now();
-  #spells = 0;
+  /** Work has come soon after work: the next wait begins with a spell. */
+  #isInDemand = false;
   #isParked = false;
 
   constructor(setup: WorkerSetup, fetch: FetchFunction, errors: ErrorSink) {
@@ -194,29 +203,30 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
       // Whoever woke this worker for a request, or relied on it, has to wake another.
       if (this.#stopping && this.#consumer.hasWork()) this.#waker.wake(1);
       if (this.#stopping && this.#open.size === 0) {
+        await this.#unwind();
         this.outbox.bye();
         return "stopped";
       }
       if (mustTurn) await this.#turn();
-      else await this.#rest(isPolite);
+      else if (!this.#announce(isPolite)) continue;
+      else if (this.#open.size > 0 || !(this.#synchronous || this.#isInDemand)) await this.#park();
+      else if (this.#block()) await this.#turn();
     }
   }
 
-  /** Sleeps if there is nothing to do. */
-  async #rest(isPolite: boolean): Promise<void> {
+  /** Announces that this thread is about to sleep; false: there is something to do after all. */
+  #announce(isPolite: boolean): boolean {
     // Who leaves takes no more requests: a wake-up for one would be lost on it, again and again.
     if (this.#stopping) this.#parking.announcePrivately();
     else this.#parking.announce();
     const hasWork = (!isPolite && !this.#stopping && this.#consumer.hasWork()) || this.#inbox.hasWork() ||
       this.#isDead();
-    if (hasWork) {
-      this.#parking.cancel();
-      return;
-    }
-    if (this.#open.size === 0 && (this.#synchronous || this.#spells > 0)) {
-      await this.#block();
-      return;
-    }
+    if (hasWork) this.#parking.cancel();
+    return !hasWork;
+  }
+
+  /** Sleeps while the thread's event loop goes on. */
+  async #park(): Promise<void> {
     const sleptAt = performance.now();
     const sleep = this.#parking.park();
     this.#isParked = true;
@@ -224,17 +234,20 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     this.#isParked = false;
     this.#parking.cancel();
     this.#turnedAt = performance.now();
-    // Work that comes soon after work is worth a short block next time.
-    if (this.#turnedAt - sleptAt < SPELL_MS) this.#spells = Math.min(this.#spells + 1, MAX_SPELLS);
+    this.#isInDemand = this.#turnedAt - sleptAt < SPELL_MS;
   }
 
-  /** Sleeps with the event loop standing still: for ever if the app wants that, else for a short spell. */
-  async #block(): Promise<void> {
+  /**
+   * Sleeps with the event loop standing still: for ever if the app wants that, else for a short spell.
+   *
+   * @returns whether it is time for the event loop to turn
+   */
+  #block(): boolean {
     const wasWoken = this.#parking.block(this.#synchronous ? Infinity : SPELL_MS);
     this.#parking.cancel();
-    if (this.#synchronous) return;
-    this.#spells = wasWoken ? MAX_SPELLS : this.#spells - 1;
-    if (performance.now() - this.#turnedAt > YIELD_MS) await this.#turn();
+    if (this.#synchronous) return false;
+    this.#isInDemand = wasWoken;
+    return performance.now() - this.#turnedAt > YIELD_MS;
   }
 
   /** Lets timers, sockets and messages of this thread have a turn. */
@@ -321,17 +334,39 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
     if (this.#stopping && this.#open.size === 0) this.#waker.wakeSeat(this.#seat);
   }
 
+  /** The handler of a request that is done has come to its end. */
+  #unwound(call: Call): void {
+    if (!call.isUnwinding) return;
+    call.isUnwinding = false;
+    if (--this.#unwinding === 0) this.#allUnwound();
+  }
+
+  /** Lets the handlers that were given up clean up behind themselves, for a moment: a promise may never settle. */
+  async #unwind(): Promise<void> {
+    if (this.#unwinding === 0) return;
+    const unwound = new Promise<void>((resolve) => {
+      const guard = setTimeout(resolve, UNWIND_MS);
+      this.#allUnwound = () => {
+        clearTimeout(guard);
+        resolve();
+      };
+    });
+    await unwound;
+  }
+
   #measure(microseconds: number): void {
     this.#service += (microseconds - this.#service) * 0.2;
     this.#control[SERVICE] = this.#service;
   }
 
   #finish(request: ServerRequest, call: Call, result: HandlerResult): void {
-    if (call.done) return;
+    if (call.done) return this.#unwound(call);
     call.returned = true;
     try {
       if (call.responded) {
-        if (!call.sending) call.end();
+        if (call.complete) call.end();
+        // Its head went out, and the rest never will: the handler kept the exception to itself.
+        else if (!call.sending) this.#answerer.breakOff(call);
         return;
       }
       this.#answerer.answer(request, call, result);
@@ -343,13 +378,14 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
   #failed(request: ServerRequest, call: Call, error: unknown): void {
     if (error instanceof StoppedError) return;
     if (call.done) {
+      this.#unwound(call);
       // Given up meanwhile. What follows from that is no news; any other failure is.
       if (!isAbort(error)) this.#errors.handlerFailed("a handler failed", error, request);
       return;
     }
     call.returned = true;
-    const status = peerStatus(error);
-    if (status === 0) this.#errors.handlerFailed("a handler failed", error, request);
+    const status = statusOf(error);
+    if (status === 0 || status >= 500) this.#errors.handlerFailed("a handler failed", error, request);
     if (!call.responded) {
       try {
         if (status !== 0) this.#answerer.fail(request, call, status, (error as Error).message, true);
@@ -357,7 +393,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
       } catch (second) {
         if (!(second instanceof StoppedError)) throw second;
       }
-    } else if (!call.sending) call.end();
+    } else if (call.complete) call.end();
     else this.#answerer.breakOff(call);
   }
 
@@ -534,10 +570,11 @@ function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
 }
 
-/** The status for an error that is the client's doing; 0: it is not. */
-function peerStatus(error: unknown): number {
+/** The status for an error that is not the handler's doing but the client's, or the disk's; 0: it is. */
+function statusOf(error: unknown): number {
   // The class and not the code alone: other libraries have an ERR_TIMEOUT too, and theirs is the handler's failure.
   if (!(error instanceof CartoucheError)) return 0;
+  if (error instanceof MultipartError) return error.status;
   switch (error.code) {
     case "ERR_BODY_TOO_LARGE":
       return 413;
@@ -545,6 +582,8 @@ function peerStatus(error: unknown): number {
       return 400;
     case "ERR_TIMEOUT":
       return 408;
+    case "ERR_STORAGE_FULL":
+      return 507;
     case "ERR_CLIENT_GONE":
       // Nobody reads it.
       return 400;

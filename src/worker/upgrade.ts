@@ -210,9 +210,16 @@ export function openEventStream(
   const place = host.requestSocket(call, message);
   if (place === null) return null;
   const id = socketId(place.index, place.generation);
-  const stream = new EventStream(host.port, id, request.header("last-event-id") ?? "");
+  const stream = new EventStream(host.port, id, utf8OfField(request.header("last-event-id") ?? ""));
   host.watchStream(stream);
   return stream;
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A field value, one character for each of its octets, as the UTF-8 that it is. */
+function utf8OfField(value: string): string {
+  return decoder.decode(Uint8Array.from(value, (octet) => octet.charCodeAt(0)));
 }
 
 /** Checks an option. */

@@ -17,6 +17,7 @@ import {
   socketId,
   socketIndex,
   type SocketPort,
+  topicNames,
 } from "../messages/socket_port.ts";
 
 /** A message: text, or bytes. */
@@ -113,9 +114,13 @@ export class WebSocketHandle {
     this.port.terminate(this.index, this.generation);
   }
 
-  /** From now on gets what is published under the topic. @param options `lastId`: first what was published after it */
-  subscribe(topic: string, options: { readonly lastId?: string } = {}): void {
-    this.port.subscribe(this.index, this.generation, topic, options.lastId ?? null);
+  /**
+   * From now on gets what is published under the topic, or under each of several.
+   *
+   * @param options `lastId`: first what was published after it, of all these topics in the order of their publication
+   */
+  subscribe(topics: string | readonly string[], options: { readonly lastId?: string } = {}): void {
+    this.port.subscribe(this.index, this.generation, topicNames(topics), options.lastId ?? null);
   }
 
   unsubscribe(topic: string): void {

@@ -95,7 +95,11 @@ export function listeningContract({ adapter, can, it, stageOf }: Suite): void {
       if (how === 0) peer.socket.end();
       else if (how === 1) story.transport.abort();
       else if (how === 2) peer.socket.resetAndDestroy();
-      else {
+      else if (how === 3) {
+        story.transport.close();
+        await peer.until("the FIN arrives", () => peer.ended);
+        peer.socket.end();
+      } else {
         story.transport.endWrite();
         await peer.until("the FIN arrives", () => peer.ended);
         peer.socket.end();
@@ -104,7 +108,7 @@ export function listeningContract({ adapter, can, it, stageOf }: Suite): void {
     };
     const wave = async (): Promise<void> => {
       // One after the other within a lane, so that each finds its own story.
-      for (let i = 0; i < 500; i++) await one(i % 4);
+      for (let i = 0; i < 500; i++) await one(i % 5);
     };
     await one(0);
     const before = readdirSync("/proc/self/fd").length;

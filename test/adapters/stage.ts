@@ -169,9 +169,9 @@ export class Stage implements TransportEvents {
       port = socket.localPort ?? 0;
       this.watch.stir();
     });
-    // A connection that is aborted while it opens may never be reported to the client, so its port stays unknown.
+    // Of a connection that ends while it opens either side may never know the port.
     const find = (): Story | undefined =>
-      port === undefined || port === 0
+      port === undefined || port === 0 || this.stories[known]?.events.at(-1) === "close"
         ? this.stories[known]
         : this.stories.findLast((story) => story.transport.remotePort === port);
     const isSettled = (): boolean =>

@@ -103,6 +103,51 @@ test("A failure comes behind the content that was there, and nothing behind it",
   assert.equal(feed.isHandedOver, true);
 });
 
+test("It waits for its client while the worker has credit, nothing waits here and more is to come", () => {
+  const feed = new BodyFeed();
+  const worker = new Listener();
+  assert.equal(feed.isStarved, false, "nobody has asked for anything");
+  feed.pull(worker, TICKET, 100);
+  assert.equal(feed.isStarved, true);
+  feed.offer(pattern(60), 0, 60);
+  feed.pump();
+  assert.equal(feed.isStarved, true, "40 octets may still come");
+  feed.offer(pattern(60), 0, 60);
+  feed.pump();
+  assert.equal(feed.isStarved, false, "20 octets wait for the worker");
+  feed.pull(worker, TICKET, 20);
+  assert.equal(feed.isStarved, false, "the worker has all that it asked for");
+  feed.pull(worker, TICKET, 20);
+  assert.equal(feed.isStarved, true);
+  const ends: ((feed: BodyFeed) => void)[] = [
+    (feed) => feed.fail(BodyFailure.TimedOut),
+    (feed) => feed.end([]),
+    (feed) => feed.discard(),
+  ];
+  for (const over of ends) {
+    const fed = new BodyFeed();
+    fed.pull(worker, TICKET, 20);
+    assert.equal(fed.isStarved, true);
+    over(fed);
+    assert.equal(fed.isStarved, false);
+  }
+});
+
+test("All that waits goes to the worker when the client is gone, asked for or not", () => {
+  for (const isWhole of [false, true]) {
+    const feed = new BodyFeed();
+    const worker = new Listener();
+    feed.pull(worker, TICKET, 10);
+    feed.push(pattern(100));
+    if (isWhole) feed.end([]);
+    assert.equal(worker.content.length, 10);
+    feed.leave();
+    assert.deepEqual(worker.content, pattern(100));
+    assert.equal(worker.kinds.at(-1), isWhole ? InboxKind.BodyEnd : InboxKind.BodyFailed);
+    assert.equal(feed.isHandedOver, true);
+  }
+});
+
 test("A body that is complete does not fail afterwards", () => {
   const feed = new BodyFeed();
   const worker = new Listener();

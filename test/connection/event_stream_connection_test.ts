@@ -4,8 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventStreamConnection } from "../../src/connection/event_stream_connection.ts";
-import type { WorkerLink } from "../../src/connection/tickets.ts";
+import { EventStreamConnection, type StreamOpener } from "../../src/connection/event_stream_connection.ts";
 import { InboxKind } from "../../src/messages/kind.ts";
 import type { SocketSettings } from "../../src/messages/socket_message.ts";
 import { SETTINGS, SocketStage } from "./socket_stage.ts";
@@ -13,8 +12,9 @@ import { SETTINGS, SocketStage } from "./socket_stage.ts";
 const HEAD = new TextEncoder().encode("HEAD\n");
 const EVENT = new TextEncoder().encode("data: x\n\n");
 
-class Opener implements WorkerLink {
+class Opener implements StreamOpener {
   readonly backlogBytes = 0;
+  openStreams = 0;
   readonly said: (readonly [kind: number, generation: number, index: number | undefined])[] = [];
   send(kind: number, _ticket: number, a: number, _bytes: Uint8Array | null, connection?: number): void {
     this.said.push([kind, a, connection]);
@@ -67,35 +67,54 @@ test("When the client leaves, the opener is told once, the place is free and no 
   const stage = new SocketStage();
   const { stream, opener } = openOn(stage);
   stream.begin();
-  stream.subscribe("a", null);
-  assert.equal(stage.topics.count, 1);
+  stream.subscribe(["a"], null);
+  assert.deepEqual([stage.topics.count, opener.openStreams], [1, 1]);
   stream.onEnd();
-  assert.equal(stage.transport.isAborted, true);
+  assert.deepEqual([stage.transport.isAborted, opener.openStreams], [true, 1]);
   stream.onClose();
   stream.onClose();
+  assert.equal(opener.openStreams, 0);
   assert.deepEqual(opener.said, [[InboxKind.StreamClosed, stream.generation, stream.socketIndex]]);
   assert.deepEqual([stage.topics.count, stage.sockets.count, stage.forgotten], [0, 0, 1]);
 });
 
-test("A closed stream is in no topic, and the client has 2 s to close, more as long as it takes what waits", () => {
+test("A closed stream is in no topic, and what waits of it has writeTimeoutMs as long as the client takes some", () => {
   const stage = new SocketStage();
   const { stream } = openOn(stage);
   stream.begin();
   stage.transport.isOpenWide = false;
-  stream.subscribe("a", null);
+  stream.subscribe(["a"], null);
   stream.send(EVENT, 0, EVENT.length);
   stream.close();
   assert.equal(stage.topics.count, 0);
   // What waits is still the client's, though it ends its side.
   stream.onEnd();
   for (let i = 0; i < 4; i++) {
-    stage.pass(1_500);
+    stage.pass(9_000);
     stage.transport.bufferedBytes -= 1;
   }
   assert.equal(stage.transport.isAborted, false);
-  stage.pass(2_500);
-  stage.pass(2_500);
+  stage.pass(10_500);
+  stage.pass(10_500);
   assert.equal(stage.transport.isAborted, true);
+});
+
+test("A closed stream that is with the kernel is never reset, neither after writeTimeoutMs nor by the stop", () => {
+  const late = new SocketStage();
+  const { stream } = openOn(late);
+  stream.begin();
+  stream.close();
+  late.pass(9_900);
+  assert.equal(late.transport.isClosed, false);
+  late.pass(200);
+  const stopped = new SocketStage();
+  const { stream: killed } = openOn(stopped);
+  killed.begin();
+  killed.stop();
+  killed.kill();
+  for (const { transport } of [late, stopped]) {
+    assert.deepEqual([transport.isClosed, transport.isAborted], [true, false]);
+  }
 });
 
 test("Beyond the limit, and after writeTimeoutMs without a sign, the client is cut", () => {

@@ -42,10 +42,13 @@ export class FakeTransport implements Transport {
   isPaused = false;
   hasEnded = false;
   isAborted = false;
+  isClosed = false;
   written: number[] = [];
+  writes = 0;
 
   write(bytes: Uint8Array, start: number, end: number): number {
     if (this.hasEnded || this.isAborted) return 0;
+    this.writes++;
     this.written.push(...bytes.subarray(start, end));
     if (!this.isOpenWide) this.bufferedBytes += end - start;
     return this.bufferedBytes;
@@ -59,6 +62,10 @@ export class FakeTransport implements Transport {
   endWrite(): void {
     this.hasEnded = true;
   }
+  close(): void {
+    if (this.bufferedBytes > 0) this.isAborted = true;
+    else this.isClosed = true;
+  }
   abort(): void {
     this.isAborted = true;
   }
@@ -69,7 +76,7 @@ export class FakeTransport implements Transport {
 
 /** The host. Batches are handled at once unless `isBusy`. */
 export class SocketStage implements SocketHost {
-  readonly settings = { writeTimeoutMs: 10_000 };
+  readonly settings = { writeTimeoutMs: 10_000, goneEventTimeoutMs: 30_000 };
   readonly tickets = new TicketTable(64);
   readonly timeouts = new Timeouts(0);
   readonly topics: Topics;
@@ -85,8 +92,13 @@ export class SocketStage implements SocketHost {
   /** Batches that are with the workers. */
   readonly batches: SocketDispatch[] = [];
 
+  /** What is to be run in the next turn. */
+  readonly nextTurns: (() => void)[] = [];
+  /** Events that were given up. */
+  givenUp = 0;
+
   constructor(topicHistory = 0) {
-    this.topics = new Topics(topicHistory);
+    this.topics = new Topics(topicHistory, 1024 * 1024);
     this.sockets = new SocketTable(createSharedRing(4, 1024, 2));
   }
 
@@ -111,6 +123,18 @@ export class SocketStage implements SocketHost {
     for (const batch of this.batches.splice(0)) {
       batch.owner.batchDone(batch, { data: null, inflateWindow: null, deflateWindow: null });
     }
+  }
+  nextTurn(callback: () => void): void {
+    this.nextTurns.push(callback);
+  }
+  /** The next turn of the loop. @returns whether there was anything to do in it */
+  turn(): boolean {
+    const callbacks = this.nextTurns.splice(0);
+    for (const callback of callbacks) callback();
+    return callbacks.length > 0;
+  }
+  eventGivenUp(_remote: string): void {
+    this.givenUp++;
   }
   hold(_holdable: Holdable): void {}
   forget(_connection: Protocol): void {

@@ -15,9 +15,11 @@ function fakeSocket(place: { readonly index: number; readonly generation: number
     generation: place.generation,
     kind,
     pinnedTo: null,
-    waitLimit: 0,
+    bufferLimit: 1000,
+    waitsForSlow: false,
     isBusy: false,
     send: nothing,
+    wantDrain: nothing,
     close: nothing,
     fail: nothing,
     terminate: nothing,
@@ -33,23 +35,61 @@ const reserve = (table: SocketTable): { readonly index: number; readonly generat
   return place;
 };
 
-test("An id names one socket for ever: the index comes back, the generation does not", () => {
+test("An id names one socket for ever: an index comes back after a long rest, the generation does not", () => {
   const table = new SocketTable(createSharedRing(4, 1024, 2));
   const ids = new Set<number>();
+  const lastUse = new Map<number, number>();
   let last: Socket | null = null;
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < 10_000; i++) {
     const socket = fakeSocket(reserve(table));
+    const { socketIndex, generation } = socket;
     table.open(socket);
-    assert.equal(socket.socketIndex, 0);
-    assert.equal(table.find(0, socket.generation), socket);
-    if (last !== null) assert.equal(table.find(0, last.generation), null);
-    ids.add(socketId(0, socket.generation));
+    assert.equal(table.find(socketIndex, generation), socket);
+    if (last !== null) assert.equal(table.find(last.socketIndex, last.generation), null);
+    ids.add(socketId(socketIndex, generation));
+    assert.ok(i - (lastUse.get(socketIndex) ?? -Infinity) > 1_000, `index ${socketIndex}`);
+    lastUse.set(socketIndex, i);
     table.release(socket);
     table.release(socket);
     last = socket;
   }
-  assert.equal(ids.size, 1000);
+  assert.equal(ids.size, 10_000);
+  assert.ok(lastUse.size < 1_100);
   assert.equal(table.count, 0);
+});
+
+test("Sockets are counted by kind, from the opening to the release", () => {
+  const table = new SocketTable(createSharedRing(4, 1024, 2));
+  const sockets = [1, 2, 1].map((kind) => fakeSocket(reserve(table), kind));
+  for (const socket of sockets) table.open(socket);
+  assert.deepEqual([table.countOf(1), table.countOf(2)], [2, 1]);
+  table.closing(sockets[0] as Socket);
+  assert.equal(table.countOf(1), 2);
+  for (const socket of sockets.slice(0, 2)) {
+    table.release(socket);
+    table.release(socket);
+  }
+  assert.deepEqual([table.countOf(1), table.countOf(2), table.count], [1, 0, 1]);
+});
+
+test("A sender should rest when octets wait for the client, or half of what may wait is under way", () => {
+  const ring = createSharedRing(4, 1024, 2);
+  const words = new Int32Array(ring.sockets);
+  const table = new SocketTable(ring);
+  const socket = fakeSocket(reserve(table));
+  const { socketIndex } = socket;
+  table.open(socket);
+  assert.equal(table.isPressed(socketIndex), false);
+  table.setBuffered(socketIndex, 1);
+  assert.equal(table.isPressed(socketIndex), true);
+  table.setBuffered(socketIndex, 0);
+  Atomics.add(words, socketIndex * SOCKET_WORDS + SOCKET_UNDERWAY, 500);
+  assert.equal(table.isPressed(socketIndex), false);
+  table.hold(socketIndex, 1);
+  assert.equal(table.isPressed(socketIndex), true);
+  assert.equal(table.buffered(socketIndex, socket.generation), 0);
+  table.hold(socketIndex, -1);
+  assert.equal(table.isPressed(socketIndex), false);
 });
 
 test("From closing on a socket is not open, though it is still found", () => {
@@ -75,8 +115,14 @@ test("Octets for a socket that is gone do not count for the next one of its inde
   table.arrived(first.socketIndex, first.generation, 40);
   assert.equal(words[SOCKET_UNDERWAY], 60);
   table.release(first);
-  const second = fakeSocket(reserve(table));
+  // Until the index comes round again.
+  let second = fakeSocket(reserve(table));
   table.open(second);
+  while (second.socketIndex !== first.socketIndex) {
+    table.release(second);
+    second = fakeSocket(reserve(table));
+    table.open(second);
+  }
   table.arrived(first.socketIndex, first.generation, 60);
   assert.equal(words[SOCKET_UNDERWAY], 0);
 });

@@ -56,6 +56,26 @@ test("A call without octets needs more and moves nothing", () => {
   assert.deepEqual([decoder.dataStart, decoder.dataEnd, decoder.position], [3, 8, 8]);
 });
 
+test("The size of a chunk is known before its content, at every split", () => {
+  const decoder = new ChunkedDecoder(CHUNK_LIMITS);
+  for (const [wire, left] of [["10000000000\r\n", 2 ** 40], ["00a;a=b\r\n", 10], ["5\r\nhe", 3]] as const) {
+    const bytes = wireBytes(wire);
+    const line = wire.indexOf("\n") + 1;
+    for (const ends of everySplit(bytes.length)) {
+      decoder.reset();
+      let position = 0;
+      for (const end of ends) {
+        while (decoder.next(bytes, position, end) === ChunkEvent.Data) position = decoder.position;
+        position = decoder.position;
+        if (position < line) assert.equal(decoder.chunkLeft, 0);
+      }
+      assert.equal(decoder.chunkLeft, left, `${JSON.stringify(wire)} cut at ${ends.slice(0, -1)}`);
+    }
+  }
+  assert.equal(decoder.next(wireBytes("llo\r"), 0, 4), ChunkEvent.Data);
+  assert.equal(decoder.chunkLeft, 0);
+});
+
 test("The decoder reads framing once and content never", () => {
   const decoder = new ChunkedDecoder(CHUNK_LIMITS);
   const bytes = wireBytes("3e8\r\n" + "x".repeat(1000) + "\r\n0\r\n\r\n");

@@ -126,6 +126,19 @@ CASES.forEach(([section, method, fields, outcome, validators = CURRENT], index) 
   });
 });
 
+test("Condition (8.8.2.2) If-Range with a date is false before the second of that date is over", () => {
+  const fields: Record<string, string> = { range: "bytes=0-0", "if-range": SAME };
+  for (
+    const [sinceMs, outcome] of [[0, "whole"], [321, "whole"], [322, "range"], [1_000, "range"]] as const
+  ) {
+    assert.deepEqual(
+      evaluateConditions("GET", (name) => fields[name] ?? null, CURRENT, MODIFIED + sinceMs),
+      verdictOf(outcome),
+      `${sinceMs} ms later`,
+    );
+  }
+});
+
 test("Conditions ask for fields by lower-case name only", () => {
   evaluateConditions("GET", (name) => {
     assert.equal(name, name.toLowerCase());

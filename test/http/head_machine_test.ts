@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeadMachine } from "../../src/http/head_machine.ts";
+import { HeadParser } from "../../src/http/request_parser.ts";
 import { FIELD_LINES, REQUEST_LINES, TARGETS } from "../support/head_cases.ts";
-import { checkHeadTable, headOutcome } from "../support/head_outcome.ts";
+import { checkHeadTable, headOutcome, TABLE_LIMITS } from "../support/head_outcome.ts";
 import { wireBytes } from "../support/split_bytes.ts";
 
 test("Request lines are read as RFC 9112 section 3 says, at every split", () => {
@@ -19,6 +20,18 @@ test("Request-targets have their form and authority, at every split", () => {
 
 test("Field lines are read as RFC 9112 section 5 says, at every split", () => {
   checkHeadTable(FIELD_LINES);
+});
+
+test("A head has begun with its first octet, not with an empty line before it", () => {
+  for (const parser of [new HeadMachine(TABLE_LIMITS), new HeadParser(TABLE_LIMITS)]) {
+    const bytes = wireBytes("\r\n\r\nG");
+    for (let end = 0; end <= 5; end++) {
+      assert.equal(parser.parse(bytes, 0, end), 0);
+      assert.equal(parser.hasBegun, end === 5);
+    }
+    parser.reset();
+    assert.equal(parser.hasBegun, false);
+  }
 });
 
 test("HeadMachine refuses limits that its offsets cannot hold", () => {

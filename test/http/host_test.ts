@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isHostAndConnectPort, isHostAndPort } from "../../src/http/host.ts";
+import { FUZZ_SEED, fuzzCount, SeededRandom } from "../support/seeded_random.ts";
 import { wireBytes } from "../support/split_bytes.ts";
 
 /** Text between octets that would make it valid or invalid if they were looked at. */
@@ -22,10 +23,24 @@ const VALID = [
   "a-b_c~d",
   "xn--bcher-kva.example",
   "127.0.0.1",
-  "1.2.3.999",
+  "0.0.0.0",
+  "255.255.255.255",
+  "1.2.3.4a",
+  "1.2.3.0xg",
+  "1a",
+  "1-2",
+  "0xg",
+  "127.0.0.1.example",
+  "12.example",
+  "a.b1",
+  "a.0b",
+  "a..",
+  "a.fade",
+  "--",
+  "a--b",
+  "xn-.a",
+  "axn--",
   "!$&'()*+;=",
-  "a%20b",
-  "%c3%A9",
   "[::]",
   "[::1]",
   "[1::]",
@@ -60,6 +75,10 @@ const INVALID = [
   "a\x00b",
   "a\x7f",
   "\xe4",
+  "a%20b",
+  "%61",
+  "%c3%A9",
+  "[::1%25]",
   "a%",
   "a%2",
   "a%2g",
@@ -106,6 +125,29 @@ const INVALID = [
   "[1:2:3:4:5:6:7:1.2.3.4]",
   "[1:2:3:4:5:6::1.2.3.4]",
   "[1:2:3:4:5:1.2.3.4]",
+  // What ends in a number is an IPv4 address or nothing (URL standard, "ends in a number").
+  "1",
+  "1.2.3",
+  "1.2.3.4.",
+  "1.2.3.4.5",
+  "1.2.3.256",
+  "1.2.3.999",
+  "256.256.256.256",
+  "01.2.3.4",
+  "1.2.3.04",
+  "1..2.3",
+  ".1.2.3",
+  "a.1",
+  "a.1.",
+  "a.08",
+  "a-1.2",
+  "0x",
+  "0x7f.1",
+  "0X7F000001",
+  "a.0x",
+  "a.0x1F",
+  "a.0x1f.",
+  "4294967296",
 ];
 
 test("Hosts of RFC 3986 section 3.2.2 are valid, with and without a port", () => {
@@ -121,6 +163,27 @@ test("Other hosts are not valid, with or without a port", () => {
     for (const port of ["", ":80"]) {
       assert.deepEqual(inside(host + port, isHostAndPort), [false, false], host + port);
     }
+  }
+});
+
+test("A host whose label of Punycode this runtime cannot put into a URL is not valid", () => {
+  for (const host of ["xn--a", "XN--A.example", "a.xn--0", "xn--", "b.xn--9999999999", "xn--bcher-kva.de"]) {
+    const held = URL.canParse(`http://${host}/`);
+    assert.deepEqual(inside(host, isHostAndPort), [held, held], host);
+  }
+  assert.equal(URL.canParse("http://xn--bcher-kva.de/"), true);
+});
+
+test("Every host that is valid can stand in a URL", () => {
+  const random = new SeededRandom();
+  const alphabet = [..."aAfgxX0019.-~_[:]%", "xn--", "0x", "1.2.3.4", "a."];
+  for (let i = 0; i < fuzzCount(20_000); i++) {
+    let host = "";
+    for (let parts = random.below(6); parts >= 0; parts--) {
+      host += alphabet[random.below(alphabet.length)] ?? "";
+    }
+    const [valid] = inside(host, isHostAndPort);
+    if (valid) assert.equal(URL.canParse(`http://${host}/`), true, `${host}, seed ${FUZZ_SEED}`);
   }
 });
 

@@ -15,6 +15,7 @@ import {
   isRegNameOctet,
   isTargetOctet,
   isToken,
+  isUnhyphenatedOctet,
   octetsOf,
 } from "../../src/http/octets.ts";
 import { wireBytes } from "../support/split_bytes.ts";
@@ -24,6 +25,7 @@ const CLASSES: readonly (readonly [name: string, is: (octet: number) => boolean,
   ["target", isTargetOctet, /^[\x21-\x22\x24-\x7e]$/],
   ["field value, 9110 §5.5", isFieldValueOctet, /^[\t\x20-\x7e\x80-\xff]$/],
   ["reg-name without comma, 3986 §3.2.2", isRegNameOctet, /^[A-Za-z0-9\-._~!$&'()*+;=]$/],
+  ["the same without hyphen", isUnhyphenatedOctet, /^[A-Za-z0-9._~!$&'()*+;=]$/],
   ["qdtext, 9110 §5.6.4", isQuotedText, /^[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]$/],
   ["OWS, 9110 §5.6.3", isBlank, /^[ \t]$/],
   ["DIGIT", isDigit, /^[0-9]$/],

@@ -72,6 +72,7 @@ const CASES: [string, string, number, "whole" | "unsatisfiable" | [number, numbe
     [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11], [12, 13], [14, 15], [16, 17]],
   ],
   ["17.15 few small ones", "bytes=0-0,2-2,4-4", 6, [[0, 1], [2, 3], [4, 5]]],
+  ["17.15 a few more small ones", "bytes=0-0,2-2,4-4,6-6,8-8", 100, "whole"],
   // list syntax
   ["5.6.1 empty members", "bytes=,0-1,,", 10, [[0, 2]]],
   ["5.6.1 white space", "bytes= 0-1 ,\t3-4 ", 10, [[0, 2], [3, 5]]],
@@ -173,7 +174,7 @@ test("Range fuzz: the selection is the union of what was asked for, without over
   const random = new SeededRandom();
   for (let round = 0; round < fuzzCount(20_000); round++) {
     const size = random.below(24);
-    const specs = Array.from({ length: 1 + random.below(7) }, () => {
+    const specs = Array.from({ length: 1 + random.below(4) }, () => {
       const first = random.below(30);
       const kind = random.below(4);
       if (kind === 0) return { text: `${first}-`, octets: span(first, size) };

@@ -109,8 +109,13 @@ test("A batch's result tells what changed, and empty from unchanged", () => {
 });
 
 test("Subscriptions and publishes are read back", () => {
-  for (const [topic, lastId] of [["t", null], ["ünï", ""], ["", "7"]] as const) {
-    assert.deepEqual(decodeSubscribe(encodeSubscribe(topic, lastId)), { topic, lastId });
+  for (
+    const [topics, lastId] of [[["t"], null], [["ünï"], ""], [[""], "7"], [[], null], [
+      ["a", "b\ufeff", "c"],
+      "9",
+    ]] as const
+  ) {
+    assert.deepEqual(decodeSubscribe(encodeSubscribe(topics, lastId)), { topics, lastId });
   }
   for (const id of [null, "", "x.1"]) {
     const message = { topic: "t", isText: id === null, event: "e", id, payload: bytes(5, 6) };

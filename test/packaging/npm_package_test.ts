@@ -2,7 +2,7 @@
  * The npm package: built, packed, installed without a network into an empty folder, and served from there.
  *
  * test-runs: alone
- * test-runs-on: node — starts every runtime itself, Node 20 too
+ * test-runs-on: node — starts every runtime itself, Node 20 and 22 too
  * test-limit: 300 s
  */
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { type BinaryName, runtimeBinary, runtimeCommand } from "../support/runtimes.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const RUNTIMES: readonly BinaryName[] = ["node20", "node", "bun", "deno"];
+const RUNTIMES: readonly BinaryName[] = ["node20", "node22", "node", "bun", "deno"];
 
 const folder = mkdtempSync(join(tmpdir(), "cartouche-package-"));
 const app = join(folder, "app");
@@ -45,6 +45,10 @@ for (const runtime of RUNTIMES) {
     assert.equal(await serveAndFetch(runtime, join(app, "hello.js")), "Hello, package");
   });
 }
+
+test("The sources serve on Node 22, the oldest that runs them", async () => {
+  assert.equal(await serveAndFetch("node22", join(ROOT, "examples/hello.ts")), "Hello, World!");
+});
 
 test("An app bundled into one file with the package serves on every runtime", async () => {
   const bundled = join(folder, "bundled.mjs");
@@ -120,7 +124,8 @@ function esbuild(args: readonly string[]): void {
  */
 async function serveAndFetch(runtime: BinaryName, script: string): Promise<string> {
   const { command, args } = runtimeCommand(runtime, script);
-  const child = spawn(command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], env: process.env });
+  const env = { ...process.env, PORT: "0", WORKERS: "2" };
+  const child = spawn(command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], env });
   let stdout = "";
   let stderr = "";
   const exited = new Promise<number | null>((resolve) => child.on("close", resolve));

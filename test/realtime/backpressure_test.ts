@@ -57,6 +57,29 @@ test("send tells of back-pressure, bufferedAmount counts, and drain follows when
   });
 });
 
+for (const reads of ["at once", "late"] as const) {
+  test(`A sender that rests when it is told to is never closed, though its client reads ${reads}`, async () => {
+    await withRealtime({}, async (app) => {
+      // Messages of an eighth of the limit, of more than half, and of twice as much.
+      for (const [size, count] of [[8_192, 600], [40_000, 200], [131_072, 80]] as const) {
+        const client = await app.open("/pump?buffer=65536");
+        if (reads === "late") client.pause();
+        client.text(`${count} ${size}`);
+        const other = await app.open();
+        for (let i = 0; i < 50; i++) assert.equal(await other.ask(`echo ${i}`), String(i));
+        client.resume();
+        await client.until(
+          "all is here",
+          () => client.frames.at(-1)?.text === "pumped" || client.close !== null,
+        );
+        assert.equal(client.close, null);
+        const left = client.frames.slice(0, -1).map(({ payload }) => payload[0]);
+        assert.deepEqual(left, Array.from({ length: count }, (_, i) => (count - i) & 255));
+      }
+    });
+  });
+}
+
 test("A client beyond its limit is closed with 1013: it gets what fitted, in order, and no gap", async () => {
   await withRealtime({}, async (app) => {
     const { client, observer } = await paused(app, `buffer=${4 * SIZE}`);

@@ -142,6 +142,44 @@ test("Context takeover runs over events of different threads, both ways, against
   });
 });
 
+test("Compressed messages, fragments of them and what follows are the same one octet at a time", async () => {
+  await shared.run(async (app) => {
+    for (const query of ["takeover", "threshold=0"]) {
+      const client = await app.open(`/echo?${query}`, { fields: OFFER });
+      const keeps = query === "takeover";
+      const deflater = new StreamDeflater();
+      const inflater = new StreamInflater(15);
+      const text = "alike and alike, again and again, ünï";
+      const expected: string[] = [];
+      const frames: Uint8Array[] = [];
+      for (let i = 0; i < 5; i++) {
+        const message = `${i} ${text}`;
+        expected.push(message);
+        const payload = keeps ? await deflater.deflate(utf8(message)) : deflated(message);
+        if (i % 2 === 0) frames.push(frame({ rsv: 4, payload }));
+        else {
+          frames.push(frame({ rsv: 4, fin: false, payload: payload.subarray(0, 5) }));
+          frames.push(frame({ opcode: 9, payload: "between" }));
+          frames.push(frame({ opcode: 0, payload: payload.subarray(5) }));
+        }
+        frames.push(frame({ payload: `plain ${i}` }));
+        expected.push(`plain ${i}`);
+      }
+      for (const octet of concat(...frames)) await client.sendAll(Uint8Array.of(octet));
+      const seen: string[] = [];
+      while (seen.length < expected.length) {
+        const { opcode, payload, isCompressed } = await client.next();
+        if (opcode !== 1) continue;
+        const plain = isCompressed ? await inflater.inflate(payload) : payload;
+        seen.push(new TextDecoder().decode(plain));
+      }
+      assert.deepEqual(seen, expected);
+      deflater.close();
+      inflater.close();
+    }
+  });
+});
+
 test("A window of 512 octets is kept to in both directions", async () => {
   await shared.run(async (app) => {
     const fields = `${EXTENSION}permessage-deflate; server_max_window_bits=9; client_max_window_bits=9\r\n`;

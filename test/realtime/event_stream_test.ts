@@ -86,6 +86,7 @@ test("HEAD gets the fields and no stream, and the connection goes on", async () 
     const [head, light] = await client.receive(2);
     assert.equal(head?.header("content-type"), "text/event-stream");
     assert.equal(light?.text, "light");
+    await app.gates.arrived("head");
     assert.equal(app.gates.note("head"), "none");
   });
 });
@@ -155,6 +156,28 @@ test("Last-Event-ID is readable, however it is spelled", async () => {
     assert.equal((await open(app)).lastEventId, "");
     assert.equal((await open(app, "", "Last-Event-ID: 42\r\n")).lastEventId, "42");
     assert.equal((await open(app, "", "last-event-id: a b\r\n")).lastEventId, "a b");
+  });
+});
+
+test("Last-Event-ID is UTF-8, as the ids were sent; what is none is replaced and not refused", async () => {
+  await shared.run(async (app) => {
+    const octets = (text: string): string =>
+      Array.from(new TextEncoder().encode(text), (octet) => String.fromCharCode(octet)).join("");
+    for (
+      const [value, expected] of [
+        [octets("é1"), "é1"],
+        [octets("\ufeff日本 😀"), "\ufeff日本 😀"],
+        ["a\xffb\xe2\x82", "a\ufffdb\ufffd"],
+      ] as const
+    ) {
+      const client = await app.local.connect();
+      client.send(Uint8Array.from(get("/stream", `Last-Event-ID: ${value}\r\n`), (c) => c.charCodeAt(0)));
+      await client.until("the first event is here", () => textOf(client).includes("\n\n"));
+      const { lastEventId } = JSON.parse(heard(textOf(client)).events[0]?.data ?? "") as {
+        lastEventId: string;
+      };
+      assert.equal(lastEventId, expected);
+    }
   });
 });
 
@@ -267,6 +290,25 @@ test("A stream outlives the thread that opened it", async () => {
     await app.get("/publish?topic=t&text=published");
     await client.until("both are here", () => textOf(client).includes("published"));
     assert.match(textOf(client), /data: by the next\n\ndata: published\n\n$/);
+  });
+});
+
+test("An elastic pool keeps a thread whose streams are open: their timers go on", async () => {
+  await withRealtime({ workers: { min: 1, max: 2, idleTimeoutMs: 50 } }, async (app) => {
+    const blocked = await app.local.connect();
+    blocked.send(get(`/gate?${app.gates.query("first")}`));
+    await app.gates.arrived("first");
+    // The pool grows for it, and the new thread ticks more rarely than it may idle.
+    const { client } = await open(app, "tick=300");
+    const ticks = (): string[] => heard(textOf(client)).events.slice(1).map(({ data }) => data);
+    app.gates.open("first");
+    await app.local.until("the idle one has left", ({ workers }) => workers === 1);
+    const before = ticks().length;
+    await client.until("it ticks on", () => ticks().length >= before + 4);
+    assert.equal(new Set(ticks()).size, 1);
+    assert.equal(app.local.stats.eventStreams, 1);
+    client.reset();
+    await app.local.until("it is forgotten", ({ eventStreams }) => eventStreams === 0);
   });
 });
 

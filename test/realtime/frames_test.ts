@@ -30,21 +30,36 @@ function endsWhole(octets: Uint8Array): boolean {
   return at === octets.length;
 }
 
-/** What the echo server should send for the events that come before a fault or close frame. */
-function expectedFrames(row: FrameCase): string[] {
-  return row.events.flatMap((event) => {
-    const [kind, what] = event;
-    if (kind === "text" || kind === "binary") return [`${kind} ${what}`];
-    return kind === "ping" ? [`pong ${what}`] : [];
-  });
+/** Frames of an echo server: messages and pongs are each in order, and not to each other. */
+interface Answers {
+  readonly messages: readonly string[];
+  readonly pongs: readonly string[];
 }
 
-function shown(client: SocketClient): string[] {
-  const names: Record<number, string> = { 1: "text", 2: "binary", 10: "pong" };
-  return client.frames.filter(({ opcode }) => opcode !== 8).map(({ opcode, payload }) =>
-    `${names[opcode]} ${toHex(payload)}`
-  );
+/** What the echo server should send for the events that come before a fault or close frame. */
+function expectedAnswers(row: FrameCase): Answers {
+  const messages: string[] = [];
+  const pongs: string[] = [];
+  for (const [kind, what] of row.events) {
+    if (kind === "text" || kind === "binary") messages.push(`${kind} ${what}`);
+    else if (kind === "ping") pongs.push(String(what));
+  }
+  return { messages, pongs };
 }
+
+function answersOf({ frames }: SocketClient): Answers {
+  const messages = frames.filter(({ opcode }) => opcode < 8).map(({ opcode, payload }) =>
+    `${opcode === 1 ? "text" : "binary"} ${toHex(payload)}`
+  );
+  return {
+    messages,
+    pongs: frames.filter(({ opcode }) => opcode === 10).map(({ payload }) => toHex(payload)),
+  };
+}
+
+/** Texts of the messages that came. */
+const textsOf = ({ frames }: SocketClient): string[] =>
+  frames.filter(({ opcode }) => opcode < 8).map(({ text }) => text);
 
 async function checkRow(app: RealtimeApp, row: FrameCase): Promise<void> {
   const limit = row.limits?.maxMessageBytes ?? 1_048_576;
@@ -60,15 +75,17 @@ async function checkRow(app: RealtimeApp, row: FrameCase): Promise<void> {
       : closeForFault(last[1] as FrameFault);
     assert.deepEqual(close, expected, label);
     assert.equal(await client.ending(), "clean", label);
-    // Answers to messages before the end may or may not be in front of it; pongs are.
-    const pongs = (list: string[]): string[] => list.filter((each) => each.startsWith("pong"));
-    assert.deepEqual(pongs(shown(client)), pongs(expectedFrames(row)), label);
+    // All answers are in front of it: SocketClient fails on any octet behind a close frame.
+    assert.deepEqual(answersOf(client), expectedAnswers(row), label);
   } else if (endsWhole(row.octets)) {
     // Nothing was at fault: the connection goes on. Inside a message only control frames may.
-    const expected = [...expectedFrames(row), "pong 656e64"];
+    const { messages, pongs } = expectedAnswers(row);
     client.ping("end");
-    await client.until("all of it is answered", () => client.frames.length === expected.length);
-    assert.deepEqual(shown(client).sort(), expected.sort(), label);
+    await client.until(
+      "all of it is answered",
+      () => client.frames.length === messages.length + pongs.length + 1,
+    );
+    assert.deepEqual(answersOf(client), { messages, pongs: [...pongs, toHex(utf8("end"))] }, label);
   } else {
     // A part of a frame that may still become a good one: the server only ends because we do, and without a word.
     client.end();
@@ -90,6 +107,105 @@ test("Every row of the table of frames is judged the same by the server", async 
       for (let row = rows[next++]; row !== undefined; row = rows[next++]) await checkRow(app, row);
     };
     await Promise.all(Array.from({ length: ROWS_AT_A_TIME }, takeRows));
+  });
+});
+
+const HELLO = "Hello, world!";
+const hello = (): Uint8Array => frame({ payload: HELLO });
+const ping = (): Uint8Array => frame({ opcode: 9, payload: "" });
+
+/** The cases of the Autobahn test suite with a message in front of a fault; without its echo they are "non-strict". */
+const MESSAGE_BEFORE_FAULT = [
+  ["3.2", () => [hello(), frame({ payload: HELLO, rsv: 2 }), ping()], HELLO],
+  ["3.3", () => [hello(), frame({ payload: HELLO, rsv: 3 }), ping()], HELLO],
+  ["3.4", () => [hello(), frame({ payload: HELLO, rsv: 4 }), ping()], HELLO],
+  ["4.1.3", () => [hello(), frame({ opcode: 5, payload: "" }), ping()], HELLO],
+  ["4.1.4", () => [hello(), frame({ opcode: 6, payload: HELLO }), ping()], HELLO],
+  ["4.1.5", () => [hello(), frame({ opcode: 7, payload: HELLO }), ping()], HELLO],
+  ["4.2.3", () => [hello(), frame({ opcode: 13, payload: "" }), ping()], HELLO],
+  ["4.2.4", () => [hello(), frame({ opcode: 14, payload: HELLO }), ping()], HELLO],
+  ["4.2.5", () => [hello(), frame({ opcode: 15, payload: HELLO }), ping()], HELLO],
+  ["5.15", () => [
+    frame({ fin: false, payload: "fragment1" }),
+    frame({ opcode: 0, payload: "fragment2" }),
+    frame({ opcode: 0, fin: false, payload: "fragment3" }),
+    frame({ payload: "fragment4" }),
+  ], "fragment1fragment2"],
+] as const;
+
+for (const [number, frames, echo] of MESSAGE_BEFORE_FAULT) {
+  test(`The message in front of a fault is echoed before the close frame: Autobahn ${number}`, async () => {
+    await shared.run(async (app) => {
+      for (
+        const how of ["in one packet", "frame by frame", "octet by octet", "behind the handshake"] as const
+      ) {
+        const octets = concat(...frames());
+        const client = await app.open("/echo", how === "behind the handshake" ? { behind: octets } : {});
+        if (how === "in one packet") client.send(octets);
+        else if (how === "frame by frame") { for (const one of frames()) await client.sendAll(one); }
+        else if (how === "octet by octet") {
+          for (const octet of octets) await client.sendAll(Uint8Array.of(octet));
+        }
+        assert.equal((await client.closing()).code, 1002, how);
+        assert.deepEqual(textsOf(client), [echo], how);
+        assert.equal(await client.ending(), "clean", how);
+      }
+    });
+  });
+}
+
+test("The answers to messages in front of a close frame come before its echo, however many and slow they are", async () => {
+  await shared.run(async (app) => {
+    const echo = await app.open("/echo");
+    // More than fits into a batch, and one that travels by itself.
+    const large = "x".repeat(100_000);
+    const texts = [...Array.from({ length: 200 }, (_, i) => String(i)), large, "last"];
+    echo.text(...texts).sayClose(1000, "thanks");
+    assert.deepEqual(await echo.closing(), { code: 1000, reason: "thanks" });
+    assert.deepEqual(textsOf(echo), texts);
+    assert.equal(await echo.ending(), "clean");
+
+    // A handler that awaits, a client that has ended its side, and nobody who waits behind.
+    const { client, observer } = await app.watched();
+    client.text(`await ${app.gate("late")}`, "echo behind").sayClose(4000).ping("not read any more").end();
+    await app.gates.arrived("late");
+    assert.deepEqual([client.frames.length, client.close], [0, null]);
+    app.gates.open("late");
+    assert.equal((await client.closing()).code, 4000);
+    assert.deepEqual(textsOf(client), ["passed", "behind"]);
+    assert.equal(await client.ending(), "clean");
+    assert.deepEqual((await observer.until("close")).map(({ event }) => event), ["open", "close"]);
+  });
+});
+
+test("A client that half-closes without a close frame gets its answers, and no close frame", async () => {
+  await shared.run(async (app) => {
+    const { client, observer } = await app.watched();
+    client.text("echo one", "echo two").end();
+    assert.equal(await client.ending(), "clean");
+    assert.deepEqual([textsOf(client), client.close], [["one", "two"], null]);
+    assert.equal((await observer.find("close")).code, 1006);
+  });
+});
+
+test("A handler that does not answer holds a close frame back for half a second and no longer", async () => {
+  await withRealtime({ workers: 2 }, async (app) => {
+    for (const end of ["close", "fault"] as const) {
+      const { client, observer } = await app.watched();
+      client.text("echo answered", `block ${app.gate(end)}`, "echo too late");
+      await app.gates.arrived(end);
+      const begun = performance.now();
+      if (end === "close") client.sayClose(1000);
+      else client.send(fromHex("83 80 00 00 00 00"));
+      assert.equal((await client.closing()).code, end === "close" ? 1000 : 1002);
+      assert.ok(performance.now() - begun > 400);
+      assert.equal(await client.ending(), "clean");
+      assert.deepEqual(textsOf(client), ["answered"]);
+      app.gates.open(end);
+      // Its messages are handled all the same, then the end is told.
+      const told = (await observer.until("close")).map(({ event }) => event);
+      assert.deepEqual(told, end === "close" ? ["open", "close"] : ["open", "error", "close"]);
+    }
   });
 });
 
@@ -182,6 +298,25 @@ test("Pings are answered in order, between fragments, with their payloads", asyn
     client.send(concat(...pieces));
     for (let i = 0; i < 500; i++) assert.equal((await client.next()).text, `ping ${i}`);
     assert.match(await client.nextText(), /^0,1,2,[0-9,]*,499,end$/);
+  });
+});
+
+test("Tens of thousands of pings in one write are answered in order, and others are served meanwhile", async () => {
+  await shared.run(async (app) => {
+    const [client, other] = [await app.open("/echo"), await app.open("/do")];
+    const count = 40_000;
+    const octets = new Uint8Array(count * 8);
+    for (let i = 0; i < count; i++) {
+      octets.set([0x89, 0x82, 0, 0, 0, 0, i >> 8, i & 255], i * 8);
+    }
+    client.send(concat(octets, frame({ payload: "behind all of them" }))).end();
+    for (let i = 0; client.frames.length < count; i++) assert.equal(await other.ask(`echo ${i}`), String(i));
+    assert.equal(await client.ending(), "clean");
+    assert.equal(client.frames.at(-1)?.text, "behind all of them");
+    const numbers = client.frames.slice(0, -1).map(({ payload }) =>
+      ((payload[0] ?? 0) << 8) + (payload[1] ?? 0)
+    );
+    assert.deepEqual(numbers, Array.from({ length: count }, (_, i) => i));
   });
 });
 

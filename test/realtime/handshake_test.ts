@@ -200,6 +200,29 @@ test("Frames in the packet of the handshake wait while the worker decides", asyn
   });
 });
 
+test("A handshake and the frames behind it are the same one octet at a time", async () => {
+  await shared.run(async (app) => {
+    const fields = "Sec-WebSocket-Protocol: chat.v1\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
+    const octets = concat(
+      utf8(handshake("/do?protocols=chat.v1", fields)),
+      frame({ payload: "echo first" }),
+      frame({ opcode: 9, payload: "p" }),
+      frame({ payload: "echo second" }),
+      frame({ opcode: 8, payload: "" }),
+    );
+    const client = await app.connect();
+    for (const octet of octets) await client.sendAll(Uint8Array.of(octet));
+    await client.upgraded();
+    assert.equal(client.field("sec-websocket-protocol"), "chat.v1");
+    assert.match(client.field("sec-websocket-extensions") ?? "", /^permessage-deflate/);
+    assert.equal((await client.closing()).code, 1005);
+    assert.equal(await client.ending(), "clean");
+    const texts = client.frames.filter(({ opcode }) => opcode === 1).map(({ text }) => text);
+    assert.deepEqual(texts, ["first", "second"]);
+    assert.deepEqual(client.frames.filter(({ opcode }) => opcode === 10).map(({ text }) => text), ["p"]);
+  });
+});
+
 test("Frames that come while a handler thinks about the upgrade wait for its decision", async () => {
   await shared.run(async (app) => {
     const client = await app.connect();

@@ -118,6 +118,56 @@ test("A close frame that is not answered, and a connection that is not ended, ar
   });
 });
 
+test("An event that never ends keeps nothing for ever: it is given up when its client has left, and logged", async () => {
+  await withRealtime({ workers: 2, goneEventTimeoutMs: 300 }, async (app) => {
+    const hanging = await Promise.all(Array.from({ length: 5 }, () => app.watched()));
+    const patient = await app.watched();
+    assert.equal(app.local.stats.webSockets, 12);
+    const begun = performance.now();
+    for (const { client } of [...hanging, patient]) client.text("count", "hang", "count", "echo behind");
+    // Whoever is there is waited for.
+    await until("the others have long waited", async () => {
+      for (const { client } of hanging) {
+        client.ping();
+        await client.next();
+      }
+      return performance.now() - begun > 900;
+    });
+    assert.equal(app.local.hasLogged("did not end"), false);
+    for (const { client } of hanging) client.reset();
+    for (const { observer } of hanging) {
+      const reports = (await observer.until("close")).filter(({ event }) => event !== "ping");
+      assert.deepEqual(reports.map(({ event }) => event), ["open", "error", "close"]);
+      // What was behind the lost event was handled, with the data as it was before.
+      assert.deepEqual([reports[2]?.code, reports[2]?.count], [1006, 2]);
+    }
+    await app.local.until("their places are free", ({ webSockets }) => webSockets === 7);
+    const logged = app.local.logs.filter(({ message }) =>
+      message.includes("did not end after its client had left")
+    );
+    assert.deepEqual(logged.map(({ level, fields }) => [level, fields]), [
+      ...Array.from({ length: 5 }, () => ["warn", { remote: "127.0.0.1" }]),
+    ]);
+    assert.equal(patient.client.close, null);
+  });
+});
+
+test("An event that ends after it was given up changes nothing, and its thread begins with no other for it", async () => {
+  await withRealtime({ workers: 2, goneEventTimeoutMs: 200 }, async (app) => {
+    const { client, observer } = await app.watched();
+    client.text(`hang ${app.gate("late")}`, "count");
+    await app.gates.arrived("late");
+    client.reset();
+    assert.equal((await observer.find("close")).count, 1);
+    app.gates.open("late");
+    assert.equal((await observer.next()).event, "went on");
+    assert.equal(app.local.stats.webSockets, 1);
+    const next = await app.open();
+    assert.equal(await next.ask("count"), "1");
+    assert.equal(observer.client.frames.length, 5);
+  });
+});
+
 test("stop() closes every WebSocket with 1001, and every close handler runs before the server has stopped", async () => {
   const gates: string[] = [];
   await withRealtime({ workers: 2, drainTimeoutMs: 10_000 }, async (app) => {

@@ -182,6 +182,20 @@ test("A stream subscribes and unsubscribes by its id, from any thread", async ()
   });
 });
 
+test("Topics with a byte order mark, and of more than a record, are left as they are entered", async () => {
+  await shared.run(async (app) => {
+    for (const topic of [`\ufeff${app.topic()}`, app.topic() + "x".repeat(100_000)]) {
+      const client = await app.open(`/do?max=${1024 * 1024}`);
+      assert.equal(await client.ask(`subscribe ${topic}`), `subscribed ${topic}`);
+      app.local.server.publish(topic, "heard");
+      assert.equal(await client.nextText(), "heard");
+      assert.equal(await client.ask(`unsubscribe ${topic}`), `unsubscribed ${topic}`);
+      app.local.server.publish(topic, "not heard");
+      assert.equal(await client.ask("echo quiet"), "quiet");
+    }
+  });
+});
+
 test("Nobody is left in a topic after a disconnect", async () => {
   await shared.run(async (app) => {
     const topic = app.topic();
@@ -250,6 +264,55 @@ test("What a topic keeps is replayed after the last id, to streams and WebSocket
   });
 });
 
+test("A stream of two topics that comes back has neither gap nor repeat, however it subscribes", async () => {
+  for (const how of ["one by one", "at once"] as const) {
+    await withRealtime({ topicHistory: 50 }, async (app) => {
+      const say = async (topic: string, text: string): Promise<void> => {
+        await app.get(`/publish?topic=${topic}&text=${text}`);
+      };
+      const come = async (lastEventId = ""): Promise<RawClient> => {
+        if (how === "at once") return await streamOf(app, "a%2Bb", lastEventId);
+        const client = await streamOf(app, "a", lastEventId);
+        const id =
+          (JSON.parse(/data: (\{.*\})/.exec(client.reader.partial?.text ?? "")?.[1] ?? "") as { id: number })
+            .id;
+        const last = lastEventId === "" ? "" : `&last=${lastEventId}`;
+        await app.get(`/stream/subscribe?id=${id}&text=b${last}`);
+        return client;
+      };
+      const first = await come();
+      for (const [topic, text] of [["a", "1"], ["a", "2"], ["b", "3"]] as const) await say(topic, text);
+      await first.until("all is here", () => eventsOf(first).length === 3);
+      const last = eventsOf(first).at(-1)?.id ?? "";
+      first.reset();
+      await say("b", "4");
+      await say("a", "5");
+      await say("b", "6");
+      const again = await come(last);
+      await say("a", "7");
+      await again.until("all is here", () => eventsOf(again).length >= 4);
+      const datas = eventsOf(again).map(({ data }) => data);
+      // Only what is subscribed at once can be in order.
+      assert.deepEqual(how === "at once" ? datas : datas.sort(), ["4", "5", "6", "7"]);
+    });
+  }
+});
+
+test("Histories are bounded in octets, too", async () => {
+  await withRealtime({ topicHistory: 1000, topicHistoryBytes: 200_000 }, async (app) => {
+    const text = "x".repeat(1_000);
+    for (let i = 0; i < 500; i++) app.local.server.publish(i % 2 === 0 ? "even" : "odd", `${i} ${text}`);
+    const numbers = async (topic: string): Promise<number[]> => {
+      const client = await subscriber(app, topic, "all");
+      return publishedTo(client).map((each) => Number(each.split(" ")[0]));
+    };
+    const [even, odd] = [await numbers("even"), await numbers("odd")];
+    const kept = [...even, ...odd].sort((a, b) => a - b);
+    assert.ok(kept.length > 140 && kept.length < 180, `${kept.length}`);
+    assert.deepEqual(kept, Array.from(kept, (_, i) => 500 - kept.length + i));
+  });
+});
+
 test("A client that comes back while others publish has neither gap nor repeat", async () => {
   await withRealtime({ workers: 3, topicHistory: 5000 }, async (app) => {
     const topic = "busy";
@@ -281,7 +344,7 @@ test("A client that comes back while others publish has neither gap nor repeat",
 });
 
 test("A replay that a client cannot take closes it, and leaves nothing in the topic", async () => {
-  await withRealtime({ topicHistory: 400 }, async (app) => {
+  await withRealtime({ topicHistory: 400, topicHistoryBytes: 64 * 1024 * 1024 }, async (app) => {
     const text = "z".repeat(64 * 1024);
     for (let i = 0; i < 400; i++) app.local.server.publish("big", `${i} ${text}`, { id: `b${i}` });
     const client = await app.open(`/do?buffer=${256 * 1024}`);

@@ -8,14 +8,14 @@ import * as layout from "../../src/ring/layout.ts";
 const CACHE_LINE_PAIR = 128;
 
 test("Control words have a pair of cache lines each, from the first to the last seat", () => {
-  const { HEAD, TAIL, DOORBELL, ARMED, SERVICE, CLOCK } = layout;
-  const words = new Set([HEAD, TAIL, DOORBELL, ARMED, SERVICE, CLOCK]);
-  assert.equal(words.size, 6);
+  const { HEAD, DOORBELL, ARMED, SERVICE, CLOCK } = layout;
+  const words = new Set([HEAD, DOORBELL, ARMED, SERVICE, CLOCK]);
+  assert.equal(words.size, 5);
   for (let seat = 0; seat <= layout.IO_SEAT; seat++) {
     words.add(layout.sleepersWord(seat));
     words.add(layout.dirtyWord(seat));
   }
-  assert.equal(words.size, 6 + 2 * 32, "32 seats share a word of each bitmap, and no word means two things");
+  assert.equal(words.size, 5 + 2 * 32, "32 seats share a word of each bitmap, and no word means two things");
   const size = layout.createSharedRing(1, 8, 1).control.byteLength;
   for (const word of words) {
     assert.equal(word * 4 % CACHE_LINE_PAIR, 0, `word ${word}`);
@@ -38,7 +38,7 @@ test("Seats have a pair of cache lines each, and their fields are distinct and i
   const fields = Object.entries(layout).filter(([name]) => name.startsWith("SEAT_")).map(([, at]) =>
     at as number
   );
-  assert.equal(fields.length, 7);
+  assert.equal(fields.length, 8);
   assert.equal(new Set(fields).size, fields.length);
   const cell = layout.seatCell(1) - layout.seatCell(0);
   assert.equal(cell * 4, CACHE_LINE_PAIR);
@@ -105,7 +105,7 @@ test("A new ring has every slot free at its first position", () => {
   }
 });
 
-test("Resetting a seat clears its cell and nobody else's", () => {
+test("Resetting a seat clears its cell and nobody else's, and counts its lives", () => {
   const ring = layout.createSharedRing(1, 8, 3);
   const seats = new Int32Array(ring.seats).fill(9);
   layout.resetSeat(ring, 1);
@@ -113,6 +113,9 @@ test("Resetting a seat clears its cell and nobody else's", () => {
     at as number
   );
   for (const seat of [0, 1, 2]) {
-    for (const field of fields) assert.equal(seats[layout.seatCell(seat) + field], seat === 1 ? 0 : 9);
+    for (const field of fields) {
+      const expected = seat !== 1 ? 9 : field === layout.SEAT_LIFE ? 10 : 0;
+      assert.equal(seats[layout.seatCell(seat) + field], expected);
+    }
   }
 });

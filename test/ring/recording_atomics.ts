@@ -17,7 +17,6 @@ import {
   type SharedRing,
   sleepersWord,
   SLOT_WORDS,
-  TAIL,
 } from "../../src/ring/layout.ts";
 
 const OPERATIONS = [
@@ -40,7 +39,6 @@ export type Names = Map<ArrayBufferLike, (index: number) => string>;
 export function ringNames(ring: SharedRing): Names {
   const control = new Map([
     [HEAD, "head"],
-    [TAIL, "tail"],
     [DOORBELL, "doorbell"],
     [ARMED, "armed"],
     [sleepersWord(0), "sleepers"],

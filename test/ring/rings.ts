@@ -17,7 +17,6 @@ import {
   type SharedRing,
   SLOT_STATE,
   SLOT_WORDS,
-  TAIL,
 } from "../../src/ring/layout.ts";
 import type { RequestConsumer } from "../../src/ring/request_consumer.ts";
 import type { RequestProducer } from "../../src/ring/request_producer.ts";
@@ -30,7 +29,7 @@ export function ringAt(start: number, slots: number, dataBytes: number, seats = 
   const ring = createSharedRing(slots, dataBytes, seats);
   const control = new Int32Array(ring.control);
   const states = new Int32Array(ring.slots);
-  control[HEAD] = control[TAIL] = start;
+  control[HEAD] = start;
   for (let position = start; position < start + slots; position++) {
     states[(position & (slots - 1)) * SLOT_WORDS + SLOT_STATE] = freeState(position);
   }

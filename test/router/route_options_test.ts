@@ -13,6 +13,7 @@ test("checkRouteOptions takes whole numbers from 0 on", () => {
   const big = { maxBodyBytes: Number.MAX_SAFE_INTEGER, deadlineMs: 0 };
   assert.deepEqual(checkRouteOptions(big), big);
   assert.deepEqual(checkRouteOptions({ maxBodyBytes: 0 }), { maxBodyBytes: 0 });
+  assert.deepEqual(checkRouteOptions({ spoolBodyBytes: 0 }), { spoolBodyBytes: 0 });
   assert.deepEqual(checkRouteOptions({}), {});
 });
 
@@ -27,6 +28,7 @@ test("checkRouteOptions refuses what is no limit", () => {
     { maxBodyBytes: 2 ** 53 },
     { deadlineMs: -1 },
     { deadlineMs: null },
+    { spoolBodyBytes: -1 },
     { deadlineMS: 5 },
   ];
   for (const options of bad) {

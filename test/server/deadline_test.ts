@@ -187,20 +187,64 @@ test("A handler that catches the failure of its body and loops on is given up", 
   });
 });
 
-test("A handler that reads its body is unwound at the deadline and keeps its thread", async () => {
-  await withApp("app.ts", { deadlineMs: DEADLINE_MS, spoolBodyBytes: 0 }, async (app) => {
-    for (const path of ["/fails", "/fails/async"]) {
+for (const path of ["/fails", "/fails/async"]) {
+  test(`The silence of a client does not count against ${path}, and ends with the body time-out`, async () => {
+    const options = { deadlineMs: DEADLINE_MS, bodyTimeoutMs: 3 * DEADLINE_MS, spoolBodyBytes: 0 };
+    await withApp("app.ts", options, async (app) => {
       await withGates(async (gates) => {
         const client = await app.connect();
         client.send(post(`${path}?${gates.query("a")}`, 1000) + "hello");
-        assert.equal((await client.response()).status, 503);
+        await gates.arrived("a-begun");
+        await letDeadlinesPass(app);
+        assert.equal(client.responses.length, 0);
+        assert.equal((await client.response()).status, 408);
         await gates.arrived("a");
-        assert.equal(gates.note("a"), "ERR_DEADLINE");
+        assert.equal(gates.note("a"), "ERR_TIMEOUT");
         assert.equal((await app.exchange(get("/light"))).text, "light");
       });
+      assert.equal(app.stats.workersDied, 0);
+      assert.equal(app.stats.deadlines, 2);
+    });
+  });
+}
+
+test("Behind the silence of its client a handler has its deadline whole", async () => {
+  const options = { deadlineMs: DEADLINE_MS, bodyTimeoutMs: 2 * DEADLINE_MS, spoolBodyBytes: 0 };
+  await withApp("app.ts", options, async (app) => {
+    const inTime = await app.connect();
+    inTime.send(post(`/fails/stubborn?ms=${DEADLINE_MS / 2}`, 1000) + "hello");
+    assert.equal((await inTime.response()).text, "stubborn");
+    const late = await app.connect();
+    late.send(post("/fails/stubborn?ms=4000", 1000) + "hello");
+    assert.equal((await late.response()).status, 503);
+    await isWhole(app);
+    assert.equal(app.stats.deadlines, 1);
+  });
+});
+
+test("A client that was silent for longer than the deadline may go on", async () => {
+  await withApp("app.ts", { deadlineMs: DEADLINE_MS, spoolBodyBytes: 0 }, async (app) => {
+    for (const how of ["bytesSync", "bytes", "stream"]) {
+      const client = await app.connect();
+      client.send(post(`/sum?how=${how}`, 10) + "hello");
+      await letDeadlinesPass(app);
+      assert.match((await client.send("hello").response()).text, /^10 /, how);
     }
     assert.equal(app.stats.workersDied, 0);
-    assert.equal(app.stats.deadlines, 2);
+  });
+});
+
+test("A handler that does not read what its client sends gets 503", async () => {
+  await withApp("app.ts", { deadlineMs: DEADLINE_MS, spoolBodyBytes: 0, maxZombies: 64 }, async (app) => {
+    for (const path of ["/slow", "/slow/async"]) {
+      await withGates(async (gates) => {
+        const client = await app.connect();
+        client.send(post(`${path}?${gates.query("a")}`, 1 << 20)).send(new Uint8Array(1 << 19));
+        assert.equal((await client.response()).status, 503, path);
+        gates.open("a");
+      });
+      await isWhole(app);
+    }
   });
 });
 

@@ -44,6 +44,7 @@ test("A second respond() throws, and neither it nor a returned value changes the
       client.send(get(`/twice?${gates.query("a")}`) + get("/light"));
       const texts = (await client.receive(2)).map((response) => response.text);
       assert.deepEqual(texts, ["first", "light"]);
+      await gates.arrived("a");
       assert.equal(gates.note("a"), "ERR_ALREADY_RESPONDED");
     });
   });
@@ -269,6 +270,97 @@ test("Requests that wait in the ring outlive the threads that die before them", 
     client.send(get("/light") + get("/exit") + get("/light") + get("/crash") + get("/light"));
     const statuses = (await client.receive(5)).map(({ status }) => status);
     assert.deepEqual(statuses, [200, 500, 200, 500, 200]);
+  });
+});
+
+// ── content and fields of respond() and stream() ─────────────────────────────────────────────────────────────────
+
+const OCTETS = ["string", "bytes", "part", "buffer", "view", "words", "shared"];
+const NO_OCTETS = [
+  "object",
+  "like",
+  "number",
+  "boolean",
+  "symbol",
+  "bigint",
+  "function",
+  "array",
+  "map",
+  "blob",
+  "stream",
+  "response",
+];
+
+test("respond() takes text and octets in whatever form, and nothing", async () => {
+  await shared.run(async (app) => {
+    const client = await app.connect();
+    for (const what of [...OCTETS, "null", "undefined"]) {
+      client.send(get(`/content?how=respond&what=${what}`));
+    }
+    const responses = await client.receive(OCTETS.length + 2);
+    assert.deepEqual(responses.map(({ status }) => status), [...OCTETS.map(() => 200), 200, 200]);
+    assert.deepEqual(responses.map(({ text }) => text), [...OCTETS.map(() => "abcd"), "", ""]);
+  });
+});
+
+test("respond() with content that is neither gets 500 at once, and a log record that names it", async () => {
+  await shared.run(async (app) => {
+    const client = await app.connect();
+    for (const what of NO_OCTETS) client.send(get(`/content?how=respond&what=${what}`));
+    client.send(get("/light"));
+    const responses = await client.receive(NO_OCTETS.length + 1);
+    assert.deepEqual(responses.map(({ status }) => status), [...NO_OCTETS.map(() => 500), 200]);
+    await app.until("all are logged", () => app.logs.length >= NO_OCTETS.length);
+    assert.deepEqual(app.logs.map((record) => record.error?.code), NO_OCTETS.map(() => "ERR_RESULT"));
+    assert.ok(app.hasLogged("the content of a response is an object of class Blob"));
+  });
+});
+
+for (const how of ["write", "writeSync"]) {
+  test(`${how}() takes text and octets in whatever form, and cuts the response at anything else`, async () => {
+    await shared.run(async (app) => {
+      const client = await app.connect();
+      for (const what of OCTETS) client.send(get(`/content?how=${how}&what=${what}`));
+      const responses = await client.receive(OCTETS.length);
+      assert.deepEqual(responses.map(({ text }) => text), OCTETS.map(() => "abcd"));
+      for (const what of ["object", "number", "null"]) {
+        const other = await app.connect();
+        assert.notEqual(await other.send(get(`/content?how=${how}&what=${what}`)).ending(), "clean");
+      }
+      await app.until("all are logged", () => app.logs.length >= 3);
+      assert.deepEqual(app.logs.map((record) => record.error?.code), Array(3).fill("ERR_RESULT"));
+    });
+  });
+}
+
+for (const query of ["", "?quiet"]) {
+  test(`A response that fails behind its head is cut at once${query}`, async () => {
+    await shared.run(async (app) => {
+      const before = app.stats;
+      const client = await app.connect();
+      client.send(get(`/content/hostile${query}`));
+      assert.notEqual(await client.ending(), "clean");
+      if (query === "") await app.until("it is logged", () => app.hasLogged("hostile octets"));
+      await isWell(app);
+      assert.equal(app.stats.workersDied, before.workersDied);
+    });
+  });
+}
+
+test("Fields are taken from a record, Headers, and anything that gives pairs", async () => {
+  await shared.run(async (app) => {
+    const client = await app.connect();
+    const given = ["record", "pairs", "headers", "map", "params", "generator"];
+    for (const what of given) client.send(get(`/fields?what=${what}`) + get(`/fields?what=${what}&stream`));
+    for (const response of await client.receive(given.length * 2)) {
+      assert.deepEqual([response.status, response.header("x-a"), response.header("x-b")], [200, "1", "2"]);
+    }
+    assert.equal((await app.exchange(get("/fields?what=null"))).text, "sent");
+    for (const what of ["flat", "three", "one", "numbers", "text"]) {
+      assert.equal((await app.exchange(get(`/fields?what=${what}`))).status, 500, what);
+      await app.until("it is logged", () => app.logs.length > 0);
+      assert.equal(app.logs.splice(0)[0]?.error?.code, "ERR_HEADER", what);
+    }
   });
 });
 

@@ -2,8 +2,8 @@
  * Tests of ten thousand idle connections: they cost little, hinder nobody, and give everything back.
  * Runs on: any; runtime API: none
  *
- * The server runs in a process of its own, so that its descriptors and memory are its own. With a limit on open files
- * below 10,200 there are as many connections as it allows; the name of the test says how many were open.
+ * The server runs in a process of its own, so that its descriptors and memory are its own. With a hard limit on open
+ * files below 10,200 there are as many connections as it allows; the name of the test says how many were open.
  */
 // test-runs: alone
 // test-limit: 240 s
@@ -18,7 +18,7 @@ const WANTED = 10_000;
 /** Descriptors that a runtime needs for itself. */
 const RESERVED = 200;
 
-/** Files that this process may open; its children inherit it. */
+/** Files that this process may open, and its children: each of the runtimes raises the soft limit to the hard one. */
 function openFileLimit(): number {
   const limits = readFileSync("/proc/self/limits", "utf8");
   return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 1024);

@@ -239,6 +239,81 @@ test("A client that got its answer instead of 100 Continue may not have its next
   });
 });
 
+for (const how of ["sends it", "closes"]) {
+  test(`An early answer in place of 100 Continue ends the connection behind the content (the client ${how})`, async () => {
+    await shared.run(async (app) => {
+      await withGates(async (gates) => {
+        const client = await app.connect();
+        client.send(post(`/respond-then-read/async?${gates.query("a")}`, 600_000, EXPECT));
+        const response = await client.response();
+        assert.equal(response.text, "early");
+        assert.deepEqual(response.interim, []);
+        // It may never send the content: only a connection that ends leaves no doubt about what it sends next.
+        assert.equal(response.header("connection"), "close");
+        gates.open("a");
+        if (how === "closes") client.end();
+        else client.send(new Uint8Array(600_000)).send(get("/light"));
+        await gates.arrived("a-read");
+        assert.equal(gates.note("a-read"), how === "closes" ? "ERR_CLIENT_GONE" : "600000");
+        assert.equal(await client.ending(), "clean");
+        assert.equal(client.responses.length, 1);
+      });
+    });
+  });
+}
+
+test("A handler that answers early in place of 100 Continue and is done ends the connection", async () => {
+  await shared.run(async (app) => {
+    const client = await app.connect();
+    const response = await client.send(post("/ignore/early", 300_000, EXPECT)).response();
+    assert.deepEqual([response.text, response.header("connection")], ["early", "close"]);
+    assert.deepEqual(response.interim, []);
+    client.send(get("/light"));
+    assert.equal(await client.ending(), "clean");
+    assert.equal(client.responses.length, 1);
+  });
+});
+
+// ── empty lines ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+const EMPTY_LINES = ["\r\n", "\r", "\r\n\r\n\r\n\r\n"];
+
+test("Empty lines are no request: they are not answered when the time is over, nor at FIN", async () => {
+  await withApp("app.ts", { headerTimeoutMs: 100, keepAliveTimeoutMs: 400 }, async (app) => {
+    const cases = EMPTY_LINES.flatMap((lines) =>
+      ["", get("/light")].flatMap((before) => [true, false].map((ends) => ({ lines, before, ends })))
+    );
+    await Promise.all(cases.map(async ({ lines, before, ends }) => {
+      const client = await app.connect();
+      if (before !== "") await client.send(before).response();
+      const since = performance.now();
+      client.send(lines);
+      if (ends) client.end();
+      assert.equal(await client.ending(), "clean");
+      assert.equal(client.responses.length, before === "" ? 0 : 1);
+      const took = performance.now() - since;
+      assert.ok(ends || took >= 380, `${JSON.stringify(lines)} ended the connection after ${took} ms`);
+    }));
+    assert.equal(app.stats.refused, 0);
+  });
+});
+
+test("The time of a header section begins with its first octet, not with an empty line before it", async () => {
+  await withApp("app.ts", { headerTimeoutMs: 300 }, async (app) => {
+    const client = await app.connect();
+    await client.send(get("/light") + "\r\n").response();
+    await app.exchange(get("/number?n=1&ms=400"));
+    const since = performance.now();
+    client.send("G");
+    assert.equal((await client.response(1)).status, 408);
+    assert.ok(performance.now() - since >= 280, `too early: ${performance.now() - since} ms`);
+    const other = await app.connect();
+    for (let i = 0; i < 3; i++) {
+      assert.equal((await other.send("\r\n\r\n" + get("/light") + "\r\n").response(i)).text, "light");
+    }
+  });
+});
+
 // ── too slow ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("A header section that trickles in gets 408 when headerTimeoutMs is over", async () => {

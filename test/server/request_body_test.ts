@@ -10,6 +10,7 @@ import { withGates } from "../support/gate.ts";
 import { get, post } from "../support/raw_client.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { SharedApp, withApp, withChild } from "../support/start_app.ts";
+import { until } from "../support/until.ts";
 
 const shared = new SharedApp("app.ts");
 const MEBIBYTE = 1024 * 1024;
@@ -215,7 +216,143 @@ test("A handler may answer before it reads, and the connection waits for the bod
   });
 });
 
+/** Too long to be read for nothing. */
+const LONG = 600_000;
+
+for (
+  const [what, head, isKept] of [
+    ["HTTP/1.1", (path: string) => post(path, LONG), true],
+    ["chunks", (path: string) => chunkedHead(path), true],
+    ["Connection: close", (path: string) => post(path, LONG, "Connection: close\r\n"), false],
+    ["HTTP/1.0", (path: string) => `POST ${path} HTTP/1.0\r\nContent-Length: ${LONG}\r\n\r\n`, false],
+  ] as const
+) {
+  test(`A handler that answers early still gets a long body (${what})`, async () => {
+    await shared.run(async (app) => {
+      await withGates(async (gates) => {
+        const client = await app.connect();
+        const content = CONTENT.subarray(0, LONG);
+        const wire = what === "chunks" ? chunked(content, new SeededRandom()) : content;
+        client.send(head(`/respond-then-read/async?${gates.query("a")}`)).send(wire.subarray(0, 300_000));
+        const response = await client.response();
+        assert.equal(response.text, "early");
+        assert.equal(response.header("connection"), isKept ? null : "close");
+        assert.equal(client.ended, false);
+        gates.open("a");
+        await client.sendAll(wire.subarray(300_000));
+        await gates.arrived("a-read");
+        assert.equal(gates.note("a-read"), String(LONG));
+        if (isKept) {
+          assert.equal((await client.send(get("/light")).response(1)).text, "light");
+        } else {
+          assert.equal(await client.ending(), "clean");
+          assert.equal(client.responses.length, 1);
+        }
+      });
+    });
+  });
+}
+
+test("A handler that answers early and is done costs the connection if the body is long", async () => {
+  await shared.run(async (app) => {
+    const client = await app.connect();
+    client.send(post("/ignore/early", LONG)).send(CONTENT.subarray(0, 1000));
+    assert.equal((await client.response()).text, "early");
+    assert.equal(await client.ending(), "clean");
+    // What is still sent is not lost to a reset, and no request.
+    await client.sendAll(CONTENT.subarray(1000, LONG));
+    await client.send(get("/light")).end().until("the connection is gone", () => client.closed);
+    assert.deepEqual([client.errorCode, client.responses.length], ["", 1]);
+    assert.deepEqual(app.logs, []);
+  });
+});
+
+test("A handler that answers early is told when its client leaves inside a long body", async () => {
+  await shared.run(async (app) => {
+    for (const how of ["reset", "end"] as const) {
+      await withGates(async (gates) => {
+        const client = await app.connect();
+        client.send(post(`/respond-then-read/async?${gates.query("a")}`, LONG)).send(
+          CONTENT.subarray(0, 1000),
+        );
+        assert.equal((await client.response()).text, "early");
+        client[how]();
+        gates.open("a");
+        await gates.arrived("a-read");
+        assert.equal(gates.note("a-read"), "ERR_CLIENT_GONE");
+        if (how === "end") assert.equal(await client.ending(), "clean");
+      });
+    }
+  });
+});
+
+test("A body behind an early answer is received while the server drains", async () => {
+  await withApp("app.ts", { drainTimeoutMs: 20_000 }, async (app) => {
+    await withGates(async (gates) => {
+      const client = await app.connect();
+      client.send(post(`/respond-then-read/async?${gates.query("a")}`, LONG)).send(CONTENT.subarray(0, 1000));
+      assert.equal((await client.response()).text, "early");
+      const stopping = app.server.stop();
+      await until("the listener is closed", () => app.exchange(get("/light")).then(() => false, () => true));
+      assert.equal(client.ended, false);
+      gates.open("a");
+      client.send(CONTENT.subarray(1000, LONG)).send(get("/light"));
+      await gates.arrived("a-read");
+      assert.equal(gates.note("a-read"), String(LONG));
+      assert.equal(await client.ending(), "clean");
+      assert.equal(client.responses.length, 1);
+      client.end();
+      await stopping;
+    });
+  });
+});
+
+test("A long body that goes back as it comes keeps the connection", async () => {
+  await shared.run(async (app) => {
+    const client = await app.connect();
+    for (let round = 0; round < 2; round++) {
+      const content = CONTENT.subarray(round, LONG + round);
+      client.send(post("/mirror", LONG)).send(content);
+      const response = await client.response(round);
+      assert.equal(sum(response.body), sum(content));
+      assert.equal(response.header("connection"), null);
+    }
+  });
+});
+
 // ── limits in the middle ─────────────────────────────────────────────────────────────────────────────────────────
+
+for (
+  const [what, path, wire] of [
+    ["a terabyte", "/sum?how=bytes", "10000000000\r\n"],
+    ["one octet too many", "/small", `3e8\r\n${"a".repeat(1000)}\r\n1\r\n`],
+    ["one octet too many behind a part of it", "/small", "3e9;a=b\r\naa"],
+  ] as const
+) {
+  test(`A chunk that announces ${what} is refused before it comes`, async () => {
+    await shared.run(async (app) => {
+      const client = await app.connect();
+      const response = await client.send(chunkedHead(path) + wire).response();
+      assert.equal(response.status, 413);
+      assert.equal(response.header("connection"), "close");
+      assert.equal(await client.ending(), "clean");
+    });
+  });
+}
+
+test("A handler that reads is told of a chunk that announces too much", async () => {
+  await withApp("app.ts", { spoolBodyBytes: 0 }, async (app) => {
+    await withGates(async (gates) => {
+      const client = await app.connect();
+      client.send(chunkedHead(`/fails/async?${gates.query("a")}`) + "5\r\nhello\r\n");
+      await gates.arrived("a-begun");
+      client.send("10000000000\r\n");
+      assert.equal((await client.response()).status, 413);
+      assert.equal(gates.note("a"), "ERR_BODY_TOO_LARGE");
+      assert.equal(await client.ending(), "clean");
+    });
+  });
+});
 
 test("Chunked content beyond the limit is refused where it passes it", async () => {
   await shared.run(async (app) => {
@@ -240,8 +377,9 @@ for (const path of ["/fails", "/fails/async"]) {
     await shared.run(async (app) => {
       await withGates(async (gates) => {
         const client = await app.connect();
-        await client.send(chunkedHead(`${path}?${gates.query("a")}`)).sendAll("FFFFFF\r\n");
-        for (let i = 0; i < 9; i++) await client.sendAll(CONTENT.subarray(0, MEBIBYTE));
+        await client.send(chunkedHead(`${path}?${gates.query("a")}`)).sendAll("800000\r\n");
+        for (let i = 0; i < 8; i++) await client.sendAll(CONTENT.subarray(0, MEBIBYTE));
+        await client.sendAll("\r\n1\r\na");
         assert.equal((await client.response()).status, 413);
         assert.equal(gates.note("a"), "ERR_BODY_TOO_LARGE");
         assert.equal(await client.ending(), "clean");

@@ -1,11 +1,11 @@
 /**
  * Where the runtimes' binaries are, and how each runs a script.
  *
- * `deno task test` passes the paths in CARTOUCHE_DENO, CARTOUCHE_BUN, CARTOUCHE_NODE and CARTOUCHE_NODE20. When a
- * test file is run by hand they are looked for: the runtime that runs the test itself, the pinned binaries in
- * node_modules, then the PATH. Works on all three runtimes; scripts/ uses it too.
+ * `deno task test` passes the paths in CARTOUCHE_DENO, CARTOUCHE_BUN, CARTOUCHE_NODE, CARTOUCHE_NODE20 and
+ * CARTOUCHE_NODE22. When a test file is run by hand they are looked for: the runtime that runs the test itself, the
+ * pinned binaries in node_modules, then the PATH. Works on all three runtimes; scripts/ uses it too.
  */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,10 @@ import { fileURLToPath } from "node:url";
 export type RuntimeName = "deno" | "bun" | "node";
 
 /** A binary that tests start; `node20` runs no `.ts` files, only the npm package. */
-export type BinaryName = RuntimeName | "node20";
+export type BinaryName = RuntimeName | "node20" | "node22";
+
+/** All of them. */
+export const BINARIES: readonly BinaryName[] = ["deno", "bun", "node", "node20", "node22"];
 
 /** What to pass to `child_process.spawn`. */
 export interface RuntimeCommand {
@@ -34,6 +37,7 @@ const PINNED: Readonly<Record<BinaryName, string | undefined>> = {
   bun: `@oven/bun-${OS}-${BUN_CPU}/bin/bun`,
   node: `node24-${OS}-${CPU}/bin/node`,
   node20: `node20-${OS}-${CPU}/bin/node`,
+  node22: `node22-${OS}-${CPU}/bin/node`,
 };
 
 /** Names on the PATH, the first that exists is taken. */
@@ -42,6 +46,7 @@ const COMMANDS: Readonly<Record<BinaryName, readonly string[]>> = {
   bun: ["bun"],
   node: ["node24", "node"],
   node20: ["node20"],
+  node22: ["node22"],
 };
 
 /** The runtime that runs this very file. */
@@ -90,6 +95,17 @@ export function runtimeCommand(
   const path = script instanceof URL || script.startsWith("file:") ? fileURLToPath(script) : script;
   const before = name === "deno" ? ["run", "-A"] : [];
   return { command: runtimeBinary(name), args: [...before, path, ...args] };
+}
+
+/** The same with as many descriptors as the system lets a process have. */
+export function withManyDescriptors({ command, args }: RuntimeCommand): RuntimeCommand {
+  return { command: "sh", args: ["-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", command, ...args] };
+}
+
+/** How many descriptors that is. */
+export function mostDescriptors(): number {
+  const line = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+  return line?.[1] === "unlimited" ? Infinity : Number(line?.[1] ?? 1024);
 }
 
 function isExecutable(path: string): boolean {

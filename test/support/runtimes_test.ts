@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
-import { type BinaryName, currentRuntime, runtimeCommand } from "./runtimes.ts";
+import { BINARIES, type BinaryName, currentRuntime, runtimeCommand } from "./runtimes.ts";
 
 const REPORT = new URL("../fixtures/report_runtime.mjs", import.meta.url);
 
@@ -11,9 +11,10 @@ const EXPECTED: Readonly<Record<BinaryName, RegExp>> = {
   bun: /^bun 1\./,
   node: /^node 2[24]\./,
   node20: /^node 20\./,
+  node22: /^node 22\./,
 };
 
-for (const name of ["deno", "bun", "node", "node20"] as const) {
+for (const name of BINARIES) {
   test(`A script is run by ${name}, whoever starts it`, () => {
     for (const script of [REPORT, REPORT.href, fileURLToPath(REPORT)]) {
       const { command, args } = runtimeCommand(name, script, ["an argument"]);

@@ -14,7 +14,7 @@ import type { ServeOptions } from "../../src/options.ts";
 import { serve, type Server, type ServerStats } from "../../src/server.ts";
 import { type ClientOptions, exchange, RawClient } from "./raw_client.ts";
 import type { WireResponse } from "./http_response.ts";
-import { currentRuntime, runtimeCommand } from "./runtimes.ts";
+import { currentRuntime, runtimeCommand, withManyDescriptors } from "./runtimes.ts";
 import { PATIENCE_MS, until } from "./until.ts";
 
 /** The URL of a fixture. */
@@ -148,6 +148,8 @@ export interface ChildExit {
 export interface ChildSetup {
   readonly options?: ServeOptions;
   readonly env?: Readonly<Record<string, string>>;
+  /** As many descriptors as the system lets it have. */
+  readonly manyDescriptors?: boolean;
 }
 
 /** A server in a child process. */
@@ -253,7 +255,8 @@ export class ChildApp {
 
 /** Starts a fixture (or the module of a URL) in a process of its own; does not wait for it to listen. */
 export function spawnApp(app: string | URL, setup: ChildSetup = {}): ChildApp {
-  const { command, args } = runtimeCommand(currentRuntime(), typeof app === "string" ? fixture(app) : app);
+  const plain = runtimeCommand(currentRuntime(), typeof app === "string" ? fixture(app) : app);
+  const { command, args } = setup.manyDescriptors === true ? withManyDescriptors(plain) : plain;
   const options: ServeOptions = { port: 0, workers: 2, ...setup.options };
   const child = spawn(command, args, {
     stdio: ["pipe", "pipe", "pipe"],

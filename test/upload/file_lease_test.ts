@@ -18,6 +18,7 @@ import {
   type LeaseOwner,
   markOperation,
   markReleased,
+  markTaken,
   readLease,
   readWord,
   writeNewLease,
@@ -148,6 +149,27 @@ test("FileLeases does not believe that a process on another host is dead", () =>
     assert.equal(await new FileLeases(folder).acquire(ID, NOW), null);
   }));
 
+test("FileLeases does not believe that a process of another boot or another container is dead", () =>
+  inFolder(async (folder) => {
+    // The same host name, and a number that nobody has here.
+    fs.closeSync(plant(folder, 1, { ...DEAD_PROCESS, space: "another" }, Date.now(), false));
+    assert.equal(await new FileLeases(folder).acquire(ID, NOW), null);
+  }));
+
+test("FileLeases does not believe that another container's process is an earlier one of this", {
+  skip: process.platform !== "linux" && "only Linux tells when a process began",
+}, () =>
+  inFolder(async (folder) => {
+    fs.closeSync(plant(folder, 1, { ...thisOwner(), started: "1", space: "another" }, Date.now(), false));
+    assert.equal(await new FileLeases(folder).acquire(ID, NOW), null);
+  }));
+
+test("The space of a process is that of its boot and its process numbers", {
+  skip: process.platform !== "linux" && "only Linux tells",
+}, () => {
+  assert.match(thisOwner().space, /^[0-9a-f-]{36} pid:\[\d+\]$/);
+});
+
 test("FileLeases takes a silent thread's lease within two seconds", () =>
   inFolder(async (folder) => {
     fs.closeSync(plant(folder, 1, OTHER_THREAD, Date.now(), false));
@@ -231,6 +253,34 @@ test("A lease that was taken away stops its holder before its next operation, fo
     fs.closeSync(fd);
   }));
 
+test("A lease that was taken away stops its holder also within an operation that is under way", () =>
+  inFolder(async (folder) => {
+    const lease = await new FileLeases(folder).acquire(ID, NOW);
+    lease?.begin();
+    const fd = fs.openSync(join(folder, `${ID}.lock`, "1"), "r+");
+    markTaken(fs, fd);
+    assert.throws(() => lease?.begin(), { code: "ERR_UPLOAD_LOST" });
+    assert.equal(lease?.stop.aborted, true);
+    lease?.end();
+    assert.throws(() => lease?.begin(), { code: "ERR_UPLOAD_LOST" });
+    lease?.release();
+    fs.closeSync(fd);
+  }));
+
+test("Operations of a lease may lie within each other, and the mark stays until the outermost ends", () =>
+  inFolder(async (folder) => {
+    const lease = await new FileLeases(folder).acquire(ID, NOW);
+    const fd = fs.openSync(join(folder, `${ID}.lock`, "1"), "r");
+    const marks: boolean[] = [];
+    for (const step of ["begin", "begin", "end", "end"] as const) {
+      lease?.[step]();
+      marks.push(readLease(fs, fd).inFlight);
+    }
+    assert.deepEqual(marks, [true, true, true, false]);
+    fs.closeSync(fd);
+    lease?.release();
+  }));
+
 test("A held lease beats, and its holder hears a contender without doing anything", () =>
   inFolder(async (folder) => {
     const lease = await new FileLeases(folder).acquire(ID, NOW);
@@ -264,6 +314,27 @@ test("A full disk does not keep an upload from being removed", () =>
     lease?.release();
     fs.closeSync(plant(folder, 1, OTHER_THREAD, Date.now(), false));
     assert.equal(await leases.acquire(ID, { ...NOW, removal: true }), null);
+  }));
+
+test("An upload that was removed from a full disk leaves no folder, with earlier leases or without", () =>
+  inFolder(async (folder) => {
+    const full: LeaseFs = {
+      ...fs,
+      writeSync: () => {
+        throw Object.assign(new Error("full"), { code: "ENOSPC" });
+      },
+    };
+    for (const hasEarlier of [false, true]) {
+      if (hasEarlier) {
+        const fd = plant(folder, 3, OTHER_THREAD, Date.now(), false);
+        markReleased(fs, fd);
+        fs.closeSync(fd);
+      }
+      const lease = await new FileLeases(folder, { fs: full }).acquire(ID, { ...NOW, removal: true });
+      assert.notEqual(lease, null);
+      lease?.retire();
+      assert.deepEqual(fs.readdirSync(folder), []);
+    }
   }));
 
 /** A LeaseFs that runs something before its nth call. */

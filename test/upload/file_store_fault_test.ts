@@ -167,6 +167,7 @@ test("A full disk is answered with 507, and the bytes that it took are kept", as
   assert.ok(step > created);
   const [patched, head] = await sendEight(new MemoryFs(now), () => ({ step, code: "ENOSPC", halfway: true }));
   assert.equal(patched.status, 507);
+  assert.equal(patched.headers.get("upload-offset"), "4");
   assert.equal(head.headers.get("upload-offset"), "4");
 });
 

@@ -7,14 +7,16 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { FileStore } from "../../src/upload/file_store.ts";
 import { thisOwner } from "../../src/upload/lease_owner.ts";
 import { markOperation, writeNewLease } from "../../src/upload/lease_record.ts";
+import { ownerTag } from "../../src/upload/owner_tag.ts";
 import { nodeStoreFs, type StoreFs } from "../../src/upload/store_fs.ts";
 import type { UploadSession } from "../../src/upload/upload_store.ts";
 import { newUploadId, UPLOAD_ID } from "../../src/upload/upload_store.ts";
+import { until } from "../support/until.ts";
 import { bytesOf, idOf, UploadBench } from "../support/upload_bench.ts";
 
 const GIB = 2 ** 30;
@@ -394,6 +396,65 @@ test("A sweep removes what killed processes left behind", () =>
     const again = bench.restarted({ expireMs: 1000, ...later }, later);
     await again.app.sweep();
     assert.deepEqual(bench.names(), []);
+    again.app.close();
+  }));
+
+test("What a dead owner left goes at the start, at once; what a living one may use stays", () =>
+  withBench(async (bench) => {
+    const state = join(bench.folder, ".cartouche");
+    fs.mkdirSync(state, { recursive: true });
+    const dead = ownerTag().replace(/^\d+/, String(0x7ffffff0));
+    const concat = (owner: string) => join(state, `${"9".repeat(32)}.${owner}.concat.tmp`);
+    const json = (owner: string) => join(state, `${"9".repeat(32)}.${owner}.json.tmp`);
+    for (const owner of [dead, ownerTag()]) {
+      for (const path of [concat(owner), json(owner)]) fs.writeFileSync(path, "half");
+    }
+    const again = bench.restarted({ sweepIntervalMs: 60_000, expireMs: 0 });
+    // On a main thread the first request starts it.
+    assert.equal(await again.offset(`/files/${"0".repeat(32)}`), -1);
+    await until("they are gone", () => !fs.existsSync(concat(dead)) && !fs.existsSync(json(dead)));
+    assert.equal(fs.existsSync(concat(ownerTag())), true);
+    assert.equal(fs.existsSync(json(ownerTag())), true);
+    again.app.close();
+  }));
+
+test("A main thread does not sweep before it has had a request", () =>
+  withBench(async (bench) => {
+    let looks = 0;
+    const store = new FileStore(bench.folder);
+    store.removeLeftovers = () => {
+      looks++;
+      return Promise.resolve();
+    };
+    const again = bench.restarted({ store, sweepIntervalMs: 60_000 });
+    assert.equal(looks, 0);
+    for (let round = 0; round < 2; round++) assert.equal(await again.offset(`/files/${"0".repeat(32)}`), -1);
+    assert.equal(looks, 1);
+    again.app.close();
+    await again.offset(`/files/${"0".repeat(32)}`);
+    assert.equal(looks, 1, "it is closed for good");
+  }));
+
+test("A concatenation on its way says whose it is", () =>
+  withBench(async (bench) => {
+    const url = await bench.create(5, { "upload-concat": "partial" }, {});
+    await bench.patch(url, 0, "hello");
+    const names: string[] = [];
+    const watching: StoreFs = {
+      ...nodeStoreFs,
+      open: (path, flags) => {
+        if (flags === "wx") names.push(basename(path));
+        return nodeStoreFs.open(path, flags);
+      },
+    };
+    const again = bench.restarted({}, { fs: watching });
+    const response = await again.tus("POST", "/files/", { "upload-concat": `final;${url}` });
+    const id = idOf(response.headers.get("location") ?? "");
+    assert.deepEqual(names, [
+      `${id}.${ownerTag()}.concat.tmp`,
+      `${id}.${ownerTag()}.json.tmp`,
+      `${id}.n1.tmp`,
+    ]);
     again.app.close();
   }));
 

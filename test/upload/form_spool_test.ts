@@ -11,6 +11,7 @@ import {
   type SpoolOptions,
 } from "../../src/upload/form_spool.ts";
 import { localDisk, type Operation, type SpoolDisk } from "../../src/upload/spool_disk.ts";
+import { SPOOL_FOLDER } from "../../src/upload/spool_file.ts";
 import { latin1 } from "../support/parsed_form.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
@@ -311,15 +312,15 @@ test("Form spool shows no file in the folder before the last boundary was seen",
     const source = function* (): Generator<Uint8Array> {
       yield latin1(file("f", "1", "12345") + file("g", "2", "12345"));
       assert.deepEqual(readdirSync(directory), [".cartouche"]);
-      assert.equal(readdirSync(join(directory, ".cartouche")).length, 1);
+      assert.equal(readdirSync(join(directory, SPOOL_FOLDER)).length, 1);
       yield latin1("--X-");
       assert.deepEqual(readdirSync(directory), [".cartouche"]);
-      assert.equal(readdirSync(join(directory, ".cartouche")).length, 1);
+      assert.equal(readdirSync(join(directory, SPOOL_FOLDER)).length, 1);
       yield latin1("-");
     };
     await spool("awaiting", source(), { directory });
     assert.equal(readdirSync(directory).length, 3);
-    assert.deepEqual(readdirSync(join(directory, ".cartouche")), []);
+    assert.deepEqual(readdirSync(join(directory, SPOOL_FOLDER)), []);
   }));
 
 test("Form spool syncs each file before it has its name, and the folder after, unless told not to", () =>
@@ -399,6 +400,60 @@ test("Form spool tells its source to stop after an error, and only then", () =>
     assert.equal(stopped, 1);
     await assert.rejects(spoolForm(source([latin1("--X--")]), "text/plain", { directory }), { status: 415 });
     assert.equal(stopped, 2);
+  }));
+
+for (const way of WAYS) {
+  test(`Form spool (${way}) leaves nothing of a form that is given up, whatever it is doing`, () =>
+    withFolder(async (directory) => {
+      const body = latin1(file("f", "1", "12345") + file("g", "2", "12345") + "--X--");
+      let wasWhole = false;
+      for (let step = 1; !wasWhole; step++) {
+        const reason = new Error("given up");
+        const giver = new AbortController();
+        let steps = 0;
+        const disk = hookedDisk(() => {
+          if (++steps === step) giver.abort(reason);
+        });
+        const form = spool(way, pieces(body, 40), { directory, signal: giver.signal }, disk);
+        wasWhole = !await form.then(() => false, (error) => error === reason);
+        assert.equal(wasWhole, !giver.signal.aborted, `step ${step}`);
+        if (wasWhole) assert.ok(steps > 10, `${steps} steps`);
+        else assert.deepEqual(filesIn(directory), [], `step ${step}`);
+      }
+      assert.equal(filesIn(directory).length, 2);
+    }));
+}
+
+test("Form spool does not wait for a silent source when it is given up, and tells it to stop", () =>
+  withFolder(async (directory) => {
+    const reason = new Error("given up");
+    const giver = new AbortController();
+    let cancelled = false;
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(latin1(file("f", "1", "12345"))),
+      pull: () => {
+        giver.abort(reason);
+        return new Promise<void>(() => {});
+      },
+      cancel: () => {
+        cancelled = true;
+      },
+    }, { highWaterMark: 0 });
+    const form = spoolForm(stream, TYPE, { directory, signal: giver.signal });
+    await assert.rejects(form, (error) => error === reason);
+    assert.equal(cancelled, true);
+    assert.deepEqual(filesIn(directory), []);
+  }));
+
+test("Form spool begins nothing when it is given up before", () =>
+  withFolder(async (directory) => {
+    const body = latin1(file("f", "1", "12345") + "--X--");
+    for (const way of WAYS) {
+      await assert.rejects(spool(way, [body], { directory, signal: AbortSignal.abort() }), {
+        name: "AbortError",
+      });
+    }
+    assert.equal(existsSync(directory), false);
   }));
 
 test("Form spool cancels a web stream after an error", () =>
@@ -488,8 +543,8 @@ function failingDisk(
   return { disk: new Proxy(localDisk, handler), failed: () => calls >= nth };
 }
 
-/** The local disk; each operation that is performed is written down. */
-function recordingDisk(calls: string[]): SpoolDisk {
+/** The real disk, which tells the name of each call before it is made. */
+function hookedDisk(before: (name: string) => void): SpoolDisk {
   return new Proxy(localDisk, {
     get: (target, name) => (...parameters: never[]) => {
       const operation = (target[name as keyof SpoolDisk] as (...parameters: never[]) => Operation<unknown>)(
@@ -497,14 +552,18 @@ function recordingDisk(calls: string[]): SpoolDisk {
       );
       return {
         now: () => {
-          calls.push(String(name));
+          before(String(name));
           return operation.now();
         },
         later: () => {
-          calls.push(String(name));
+          before(String(name));
           return operation.later();
         },
       };
     },
   });
+}
+
+function recordingDisk(calls: string[]): SpoolDisk {
+  return hookedDisk((name) => calls.push(name));
 }

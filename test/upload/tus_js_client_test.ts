@@ -1,15 +1,20 @@
 /**
- * tus-js-client against tus() over real connections: interruptions, pause, parallel parts.
+ * tus-js-client against the example, in a process of its own: interruptions, pause, parallel parts, restart.
  * Runs on: any; runtime API: none
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { connect } from "node:net";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import { Upload, type UploadOptions } from "tus-js-client";
-import { type Bridge, serveThroughNodeHttp } from "../support/node_http_bridge.ts";
-import { idOf, patternBytes, UploadBench } from "../support/upload_bench.ts";
+import { type CuttingProxy, withProxy } from "../support/cutting_proxy.ts";
+import type { ChildApp } from "../support/start_app.ts";
+import { listening, spawnExample, withExample } from "../support/start_example.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { idOf, patternBytes } from "../support/upload_bench.ts";
+import { createUpload, headUpload, offsetOf, patchHead, storedBytes } from "../support/upload_client.ts";
 
 /** 64 MiB through a test server take seconds on a busy machine. */
 const LONG = { timeout: 120_000 };
@@ -20,39 +25,23 @@ const LARGE = Buffer.from(patternBytes(64 * MIB, 5));
 type ClientOptions = UploadOptions & { readonly protocol?: "tus-v1" | "ietf-draft-03" | "ietf-draft-05" };
 
 interface Server {
-  readonly bench: UploadBench;
-  readonly bridge: Bridge;
+  readonly app: ChildApp;
+  /** The folder of the uploads. */
+  readonly folder: string;
+  /** What the client talks to. */
+  readonly proxy: CuttingProxy;
   readonly endpoint: string;
-  /** How many requests came, by method. */
-  readonly counts: Record<string, number>;
-  /** Called with the bytes that came so far, over all requests. */
-  onBytes: (total: number) => void;
 }
 
 async function withServer(run: (server: Server) => Promise<void>): Promise<void> {
-  let total = 0;
-  const counts: Record<string, number> = {};
-  const bench = new UploadBench({ onProgress: () => {} });
-  const bridge = await serveThroughNodeHttp((request) => {
-    counts[request.method] = (counts[request.method] ?? 0) + 1;
-    const counted = request.body?.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform: (chunk, controller) => {
-          controller.enqueue(chunk);
-          server.onBytes(total += chunk.byteLength);
-        },
-      }),
-    );
-    return bench.app.fetch({ ...request, body: counted ?? null });
+  await withTemporaryFolder(async (folder) => {
+    await withExample("uploads", { UPLOAD_DIR: folder }, async (app) => {
+      await withProxy(app.port, async (proxy) => {
+        await run({ app, folder, proxy, endpoint: `${proxy.origin}/files/` });
+        assert.equal(app.stderr, "");
+      });
+    });
   });
-  const server: Server = { bench, bridge, counts, endpoint: `${bridge.origin}/files/`, onBytes: () => {} };
-  try {
-    await run(server);
-    assert.deepEqual(bench.errors, []);
-  } finally {
-    await bridge.close();
-    bench.close();
-  }
 }
 
 /** Runs an upload to its end; returns its URL. */
@@ -74,48 +63,80 @@ function upload(
   });
 }
 
-function isSame(server: Server, url: string, expected: Uint8Array): void {
-  const bytes = server.bench.bytes(url);
-  assert.equal(bytes?.length, expected.length);
-  assert.equal(Buffer.compare(bytes ?? new Uint8Array(), expected), 0);
+/** Options that count the requests by method. */
+function counting(counts: Record<string, number>): ClientOptions {
+  return {
+    onBeforeRequest: (request) => {
+      counts[request.getMethod()] = (counts[request.getMethod()] ?? 0) + 1;
+    },
+  };
+}
+
+function isSame({ folder }: Server, url: string, expected: Uint8Array): void {
+  const bytes = storedBytes(folder, url);
+  assert.equal(bytes.length, expected.length);
+  assert.equal(Buffer.compare(bytes, expected), 0);
 }
 
 test("tus-js-client sends 64 MiB in one request", LONG, () =>
   withServer(async (server) => {
-    const { endpoint, bench } = server;
+    const { app, endpoint } = server;
+    const counts: Record<string, number> = {};
     const metadata = { filename: "größe.bin", filetype: "application/octet-stream" };
-    const url = await upload(LARGE, { endpoint, metadata });
+    const url = await upload(LARGE, { endpoint, metadata, ...counting(counts) });
     isSame(server, url, LARGE);
-    assert.equal(server.counts["PATCH"], 1);
-    const head = await bench.tus("HEAD", `/files/${idOf(url)}`);
+    assert.deepEqual(counts, { POST: 1, PATCH: 1 });
+    const head = await headUpload(app, `/files/${idOf(url)}`);
     assert.equal(
-      head.headers.get("upload-metadata"),
+      head.header("upload-metadata"),
       "filename Z3LDtsOfZS5iaW4=,filetype YXBwbGljYXRpb24vb2N0ZXQtc3RyZWFt",
     );
   }));
 
 test("tus-js-client resumes 64 MiB over five cut connections", LONG, () =>
   withServer(async (server) => {
-    const { endpoint, bridge } = server;
+    const { endpoint, proxy } = server;
+    const counts: Record<string, number> = {};
     let cuts = 0;
-    server.onBytes = (total) => {
+    proxy.onSent = (total) => {
       if (cuts < 5 && total > (cuts + 1) * 9 * MIB) {
         cuts++;
-        bridge.cut();
+        proxy.cut();
       }
     };
-    const url = await upload(LARGE, { endpoint });
+    const url = await upload(LARGE, { endpoint, ...counting(counts) });
     isSame(server, url, LARGE);
     assert.equal(cuts, 5);
-    assert.ok((server.counts["HEAD"] ?? 0) >= 5, "it asked where to go on");
+    assert.ok((counts["HEAD"] ?? 0) >= 5, "it asked where to go on");
+    // What was sent twice is what a cut lost on its way, not all that came before it.
+    assert.ok(proxy.sent < 96 * MIB, `${proxy.sent} octets were sent`);
   }));
+
+test(
+  "tus-js-client resumes four parallel parts of 64 MiB over three cut connections",
+  LONG,
+  () =>
+    withServer(async (server) => {
+      const { endpoint, proxy } = server;
+      let cuts = 0;
+      proxy.onSent = (total) => {
+        if (cuts < 3 && total > (cuts + 1) * 15 * MIB) {
+          cuts++;
+          proxy.cut();
+        }
+      };
+      const url = await upload(LARGE, { endpoint, parallelUploads: 4 });
+      isSame(server, url, LARGE);
+      assert.equal(cuts, 3);
+    }),
+);
 
 test("tus-js-client pauses and resumes", LONG, () =>
   withServer(async (server) => {
-    const { endpoint } = server;
+    const { endpoint, proxy } = server;
     const running: Upload[] = [];
     let paused = false;
-    server.onBytes = (total) => {
+    proxy.onSent = (total) => {
       if (paused || total < 20 * MIB) return;
       paused = true;
       const [first] = running;
@@ -127,29 +148,53 @@ test("tus-js-client pauses and resumes", LONG, () =>
   }));
 
 test(
-  "tus-js-client resumes in a new client by the URL alone, after a restart of the server",
+  "tus-js-client goes on when the server is killed amid 64 MiB and started again",
   LONG,
   () =>
     withServer(async (server) => {
-      const { endpoint, bench } = server;
-      const halfway = Promise.withResolvers<Upload>();
-      const running: Upload[] = [];
-      server.onBytes = (total) => {
-        if (total > 10 * MIB && running[0] !== undefined) halfway.resolve(running[0]);
-      };
-      void upload(LARGE, { endpoint }, (started) => running.push(started)).catch(() => {});
-      const first = await halfway.promise;
-      await first.abort();
-      const again = bench.restarted();
-      const bridge = await serveThroughNodeHttp(again.app.fetch);
-      const uploadUrl = `${bridge.origin}/files/${idOf(first.url ?? "")}`;
-      const url = await upload(LARGE, { endpoint: `${bridge.origin}/files/`, uploadUrl });
-      assert.equal(idOf(url), idOf(first.url ?? ""));
-      isSame(server, url, LARGE);
-      await bridge.close();
-      again.app.close();
+      const { endpoint, proxy, folder } = server;
+      // One of its own, which this test may kill.
+      const victim = spawnExample("uploads", { UPLOAD_DIR: folder });
+      let heir: ChildApp | null = null;
+      try {
+        await listening(victim);
+        proxy.target = victim.port;
+        const halfway = Promise.withResolvers<void>();
+        proxy.onSent = (total) => {
+          if (total > 20 * MIB) halfway.resolve();
+        };
+        const url = upload(LARGE, { endpoint, retryDelays: Array<number>(100).fill(100) });
+        await halfway.promise;
+        await victim.kill();
+        proxy.cut();
+        heir = spawnExample("uploads", { UPLOAD_DIR: folder });
+        await listening(heir);
+        proxy.target = heir.port;
+        isSame(server, await url, LARGE);
+        assert.ok(proxy.sent < 96 * MIB, `${proxy.sent} octets were sent`);
+      } finally {
+        await victim.kill();
+        await heir?.kill();
+      }
     }),
 );
+
+test("tus-js-client resumes in a new client by the URL alone", LONG, () =>
+  withServer(async (server) => {
+    const { endpoint, proxy } = server;
+    const halfway = Promise.withResolvers<Upload>();
+    const running: Upload[] = [];
+    proxy.onSent = (total) => {
+      if (total > 10 * MIB && running[0] !== undefined) halfway.resolve(running[0]);
+    };
+    void upload(LARGE, { endpoint }, (started) => running.push(started)).catch(() => {});
+    const first = await halfway.promise;
+    await first.abort();
+    const uploadUrl = first.url ?? "";
+    const url = await upload(LARGE, { endpoint, uploadUrl });
+    assert.equal(url, uploadUrl);
+    isSame(server, url, LARGE);
+  }));
 
 const DATA = LARGE.subarray(0, 5 * MIB + 321);
 
@@ -196,56 +241,48 @@ test("tus-js-client sends nothing, in each protocol", LONG, () =>
 
 test("tus-js-client resumes by draft -05 over a cut connection", LONG, () =>
   withServer(async (server) => {
+    const { endpoint, proxy } = server;
     let cut = false;
-    server.onBytes = (total) => {
+    proxy.onSent = (total) => {
       if (cut || total < 2 * MIB) return;
       cut = true;
-      server.bridge.cut();
+      proxy.cut();
     };
-    const url = await upload(DATA, { endpoint: server.endpoint, protocol: "ietf-draft-05" });
+    const url = await upload(DATA, { endpoint, protocol: "ietf-draft-05" });
     assert.equal(cut, true);
     isSame(server, url, DATA);
   }));
 
 test("tus-js-client removes what it gives up", LONG, () =>
   withServer(async (server) => {
-    const { endpoint, bench } = server;
+    const { endpoint, folder, proxy } = server;
     const halfway = Promise.withResolvers<void>();
     const running: Upload[] = [];
-    server.onBytes = (total) => {
+    proxy.onSent = (total) => {
       if (total > 10 * MIB) halfway.resolve();
     };
     void upload(LARGE, { endpoint }, (started) => running.push(started)).catch(() => {});
     await halfway.promise;
     await running[0]?.abort(true);
-    assert.deepEqual(bench.names(), []);
+    const names = [...readdirSync(folder), ...readdirSync(join(folder, ".cartouche"))];
+    assert.deepEqual(names.filter((name) => /^[0-9a-f]{32}/.test(name)), []);
   }));
 
 test(
   "A checksum in the trailer section comes through a real connection",
   LONG,
   () =>
-    withServer(async ({ bench, bridge }) => {
-      const url = await bench.create(11);
-      const patch = (trailer: string) =>
-        new Promise<string>((resolve) => {
-          const socket = connect(bridge.port, "127.0.0.1");
-          let answer = "";
-          socket.on("data", (data) => {
-            answer += data;
-            if (answer.includes("\r\n\r\n")) socket.destroy();
-          });
-          socket.on("close", () => resolve(answer.slice(0, 12)));
-          socket.write(
-            `PATCH ${url} HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
-              "Content-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n" +
-              "Trailer: Upload-Checksum\r\n\r\n5\r\nhello\r\n6\r\n world\r\n" +
-              `0\r\nUpload-Checksum: ${trailer}\r\n\r\n`,
-          );
-        });
-      assert.equal(await patch("sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "HTTP/1.1 460");
-      assert.equal(await bench.offset(url), 0);
-      assert.equal(await patch("sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="), "HTTP/1.1 204");
-      assert.equal(bench.text(url), "hello world");
+    withServer(async ({ app, folder }) => {
+      const url = await createUpload(app, 11);
+      const patch = async (trailer: string): Promise<number> => {
+        const fields = { "Transfer-Encoding": "chunked", Trailer: "Upload-Checksum" };
+        const head = patchHead(url, 0, 0, fields).replace("Content-Length: 0\r\n", "");
+        const body = `5\r\nhello\r\n6\r\n world\r\n0\r\nUpload-Checksum: ${trailer}\r\n\r\n`;
+        return (await app.exchange(head + body)).status;
+      };
+      assert.equal(await patch("sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="), 460);
+      assert.equal(await offsetOf(app, url), 0);
+      assert.equal(await patch("sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="), 204);
+      assert.equal(Buffer.from(storedBytes(folder, url)).toString(), "hello world");
     }),
 );

@@ -275,3 +275,30 @@ test("FrameParser tells the same of random frames however they are cut", FUZZ_TE
   }
   if (count >= 50) assert.ok(faults > 0 && faults < count, `${faults} of ${count} end with a fault`);
 });
+
+test("FrameParser stops in front of the next frame when its sink interrupts it, and goes on there", () => {
+  const frames = [
+    frame({ opcode: 9, payload: "a" }),
+    frame({ fin: false, payload: "b" }),
+    frame({ opcode: 9, payload: "" }),
+    frame({ opcode: 0, payload: "c" }),
+    frame({ opcode: 8, payload: "" }),
+  ];
+  const ends = frames.map((_, i) => frames.slice(0, i + 1).reduce((sum, each) => sum + each.length, 0));
+  const octets = concat(...frames);
+  const parser = new FrameParser({ maxMessageBytes: 100 }, false);
+  class Interrupting extends Recorder {
+    override onPing(bytes: Uint8Array, start: number, end: number): void {
+      super.onPing(bytes, start, end);
+      parser.interrupt();
+    }
+  }
+  const sink = new Interrupting();
+  const stops: number[] = [];
+  for (let at = 0; at < octets.length;) {
+    at = parser.feed(octets, at, octets.length, sink);
+    stops.push(at);
+  }
+  assert.deepEqual(stops, [ends[0], ends[2], ends[4]]);
+  assert.deepEqual(sink.events.map(([kind]) => kind), ["ping", "ping", "text", "close"]);
+});

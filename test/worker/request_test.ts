@@ -4,10 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { CartoucheError } from "../../src/errors.ts";
 import { AbortReason, BODY_WINDOW_BYTES } from "../../src/messages/kind.ts";
 import { bodyError } from "../../src/worker/body_reader.ts";
-import { installRequest, ServerRequest } from "../../src/worker/request.ts";
+import { ServerRequest } from "../../src/worker/request.ts";
+import { installRequest } from "../../src/worker/request_globals.ts";
 import { concat, pattern } from "../support/chunked.ts";
 import { type MadeRequest, makeRequest } from "./request_case.ts";
 
@@ -122,6 +124,20 @@ test("Fields are found whatever their case, several lines as one value", () => {
   assert.equal([...request.headers].length, 6);
 });
 
+test("Lines of Cookie are joined by a semicolon, as RFC 9113 section 8.2.3 has it", () => {
+  const { request } = makeRequest(
+    "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nX: y\r\ncookie: b=2\r\nCOOKIE: c\r\n\r\n",
+  );
+  for (let time = 0; time < 2; time++) {
+    assert.equal(request.header("cookie"), "a=1; b=2; c");
+    assert.equal(request.header("Cookie"), "a=1; b=2; c");
+    // The second time the Headers object answers.
+    assert.equal(request.headers.get("cookie"), "a=1; b=2; c");
+  }
+  assert.deepEqual([...request.headers], [["cookie", "a=1; b=2; c"], ["host", "a"], ["x", "y"]]);
+  assert.equal(request.clone().headers.get("cookie"), "a=1; b=2; c");
+});
+
 test("The connection's facts are those of the record", () => {
   const { request } = makeRequest("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   assert.deepEqual([request.remoteAddress, request.remotePort], ["203.0.113.7", 54_321]);
@@ -151,6 +167,48 @@ test("Members are those of a native request to anyone who looks", () => {
     [request.mode, request.redirect, request.referrer, request.referrerPolicy, request.duplex],
     ["cors", "follow", "about:client", "", "half"],
   );
+});
+
+test("Whoever walks through a request's members meets no exception, and finds those of a native one", () => {
+  const native = new Request("http://a/x");
+  const { request } = makeRequest("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+  const seen = request as unknown as Record<string, unknown>;
+  for (let object: unknown = request; object !== null; object = Object.getPrototypeOf(object)) {
+    for (const name of Object.getOwnPropertyNames(object)) void seen[name];
+  }
+  for (const name in native) {
+    const there = (native as unknown as Record<string, unknown>)[name];
+    assert.equal(typeof seen[name], typeof there, name);
+    if (/^is[A-Z]/.test(name)) assert.equal(seen[name], there, name);
+  }
+  assert.equal(request.bodyUsed, false);
+});
+
+test("A method that only this runtime's Request has works", async () => {
+  const native = new Request("http://a/", { method: "POST", body: "hello" }) as Request & {
+    textStream?(): ReadableStream<string>;
+  };
+  const { request } = makeRequest(POST(5), "hello");
+  const stream = (request as unknown as typeof native).textStream?.();
+  assert.equal(stream === undefined, native.textStream === undefined);
+  if (stream === undefined) return;
+  const pieces: string[] = [];
+  for await (const piece of stream) pieces.push(piece);
+  assert.equal(pieces.join(""), "hello");
+  assert.equal(request.bodyUsed, true);
+});
+
+test("A request can be inspected, at any depth, and is not touched by it", () => {
+  const { request } = makeRequest(POST(5, "X-One: 1\r\n"), "hello");
+  for (const nested of [{ deeper: [request] }, [[[request]]], [[[[request]]]]]) {
+    assert.equal(typeof inspect(nested), "string");
+  }
+  for (const part of ["POST", "/upload", "example.org", "x-one", "bodyUsed", "Request {"]) {
+    assert.ok(inspect(request).includes(part), part);
+  }
+  console.log(request, [request]);
+  assert.equal(request.bodyUsed, false);
+  assert.equal(request.textSync(), "hello");
 });
 
 // ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,6 +247,63 @@ for (const [name, read] of Object.entries(READS)) {
     assert.throws(() => request.bytesSync(), { code: "ERR_BODY_USED" });
   });
 }
+
+const READERS: Readonly<Record<string, (request: ServerRequest) => Promise<unknown>>> = {
+  text: (request) => request.text(),
+  json: (request) => request.json(),
+  bytes: (request) => request.bytes(),
+  arrayBuffer: (request) => request.arrayBuffer(),
+  blob: (request) => request.blob(),
+  formData: (request) => request.formData(),
+};
+
+for (const [name, read] of Object.entries(READERS)) {
+  test(`${name}() of a body that is used or locked rejects with a TypeError that has our code`, async () => {
+    const isUsed = (error: unknown): boolean =>
+      error instanceof TypeError && (error as { code?: unknown }).code === "ERR_BODY_USED";
+    const { request: used } = makeRequest(POST(2), "{}");
+    await used.text();
+    await assert.rejects(read(used), isUsed);
+    const { request: locked } = makeRequest(POST(2), "{}");
+    const reader = locked.body?.getReader();
+    await assert.rejects(read(locked), isUsed);
+    assert.throws(() => locked.bytesSync(), isUsed);
+    assert.throws(() => [...locked.chunksSync()], isUsed);
+    assert.throws(() => locked.clone(), isUsed);
+    // Nothing of it was read.
+    assert.equal(locked.bodyUsed, false);
+    reader?.releaseLock();
+    assert.equal(await locked.text(), "{}");
+    const { request: cloned } = makeRequest(POST(2), "{}");
+    cloned.clone();
+    assert.equal(await cloned.text(), "{}");
+    await assert.rejects(read(cloned), isUsed);
+    const { request: begun } = makeRequest(POST(2), "{}");
+    const stream = begun.body?.getReader();
+    await stream?.read();
+    stream?.releaseLock();
+    await assert.rejects(read(begun), isUsed);
+    assert.throws(() => begun.toRequest(), isUsed);
+  });
+}
+
+test("What reading an empty body gives is nobody else's memory", async () => {
+  const head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const read of ["arrayBuffer", "bytes"] as const) {
+    const take = async (): Promise<ArrayBuffer> => {
+      const given = await makeRequest(head).request[read]();
+      return given instanceof Uint8Array ? given.buffer : given;
+    };
+    const first = await take();
+    structuredClone(first, { transfer: [first] });
+    const second = await take();
+    assert.equal((second as { detached?: boolean }).detached ?? false, false);
+    assert.equal(new Uint8Array(second).length, 0);
+  }
+  const sync = makeRequest(head).request.bytesSync();
+  structuredClone(sync, { transfer: [sync.buffer as ArrayBuffer] });
+  assert.equal((await makeRequest(head).request.arrayBuffer()).byteLength, 0);
+});
 
 test("A request without content has no body, and reads as empty as often as one likes", async () => {
   const { request } = makeRequest("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -363,6 +478,34 @@ test("A GET is cloned, also one with content", async () => {
   assert.equal(strange.clone().url, "http://a/x");
   assert.equal(await strange.text(), "hello");
 });
+
+for (const method of ["TRACE", "TRACK", "trace", "Connect"]) {
+  test(`A request with method ${method}, which native ones may not have, is cloned all the same`, async () => {
+    const undo = installRequest();
+    try {
+      const head = `${method} /x HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nContent-Length: 5\r\n\r\n`;
+      const { request } = makeRequest(head, "hello");
+      const clone = request.clone();
+      const second = clone.clone();
+      const third = new Request(second);
+      const copy = new Request(request as unknown as Request);
+      for (const native of [clone, second, third, copy, request.toRequest()]) {
+        assert.equal(native.method, method);
+        assert.equal(native.url, "http://a/x");
+        assert.equal(native.headers.get("x-one"), "1");
+        assert.ok(native instanceof Request);
+      }
+      assert.equal(await copy.text(), "hello");
+      assert.equal(new Request(request as unknown as Request, { method: "PUT", body: "b" }).method, "PUT");
+      // Section 2.2.1 of the Fetch standard.
+      for (const input of [request as unknown as Request, clone, third]) {
+        await assert.rejects(fetch(input), TypeError);
+      }
+    } finally {
+      undo();
+    }
+  });
+}
 
 test("new Request(request, init) takes the body over, as it does with a native one", async () => {
   const undo = installRequest();

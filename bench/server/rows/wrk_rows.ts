@@ -23,6 +23,10 @@ import { measure, plainRequest, probe, warmUp, type WrkLoad } from "../harness/w
 import { ALPHABET, HELLO, SPUN } from "../shared.ts";
 
 const RUNTIMES: readonly RuntimeName[] = ["node", "bun", "deno"];
+/** After this long engines have compiled what one busy thread needs. */
+const WARM_UP_S = 2;
+/** A hundred threads have so many times fewer requests each. */
+const WARM_UP_100_S = 30;
 
 /** What the rows of this file differ in. */
 interface WrkRow
@@ -30,7 +34,7 @@ interface WrkRow
   load(contestant: Contestant): WrkLoad;
   /** Times the length of a measurement. */
   readonly stretch?: number;
-  /** Of servers with workers: each thread compiles for itself. The others get a second. */
+  /** Of servers with workers: each thread compiles for itself. The others get `WARM_UP_S`. */
   readonly warmUpSeconds?: number;
   /** Time to start the servers, seconds. */
   readonly startSeconds?: number;
@@ -38,7 +42,7 @@ interface WrkRow
 }
 
 function wrkRow(row: WrkRow): Row {
-  const { stretch = 1, warmUpSeconds = 1, startSeconds = 0.3 } = row;
+  const { stretch = 1, warmUpSeconds = WARM_UP_S, startSeconds = 0.3 } = row;
   const secondsOf = ({ seconds }: Settings): number => Math.max(1, Math.round(seconds * stretch));
   return {
     ...row,
@@ -50,7 +54,7 @@ function wrkRow(row: WrkRow): Row {
     async measure(server, settings) {
       const load = row.load(server.contestant);
       if (row.isPipelined) await checkOrder(server.port);
-      await warmUp(server.port, load, server.contestant.workers === undefined ? 1 : warmUpSeconds);
+      await warmUp(server.port, load, server.contestant.workers === undefined ? WARM_UP_S : warmUpSeconds);
       // Lets the last requests of the warm-up come to their end.
       await sleep(200);
       const watch = new Watch(server);
@@ -187,7 +191,7 @@ function blocking(
   });
 }
 
-const blocking100 = blocking(100, 10, {
+const blocking100 = blocking(100, WARM_UP_100_S, {
   id: "blocking-100",
   title: "Handler blocks 10 ms, 100 workers",
   contestants: ({ runtimes }) => [
@@ -213,7 +217,7 @@ const blocking20 = blocking(20, 4, {
   repeats: twoThirds,
 });
 
-const blockingSynchronous = blocking(100, 10, {
+const blockingSynchronous = blocking(100, WARM_UP_100_S, {
   id: "blocking-synchronous",
   title: "Handler blocks 10 ms, 100 workers, the option `synchronous`",
   contestants: ({ runtimes }) =>

@@ -428,7 +428,6 @@ function describeWord(
   if (inControl < controlWords) {
     const names: [string, number][] = [
       ["head", layout.HEAD],
-      ["tail", layout.TAIL],
       ["doorbell", layout.DOORBELL],
       ["armed", layout.ARMED],
       ["sleepers", layout.sleepersWord(0)],
