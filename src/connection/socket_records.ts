@@ -35,12 +35,12 @@ export function socketRecord(host: ChangingHost, worker: SpeakingWorker, outbox:
       upgrade(host, worker, outbox);
       return;
     case OutboxKind.SocketSend: {
-      host.sockets.arrived(outbox.connection, outbox.b, outbox.length);
       const bytes = assemble(worker, outbox);
-      if (bytes === null) return;
-      const socket = host.sockets.find(outbox.connection, outbox.b);
+      const socket = bytes === null ? null : host.sockets.find(outbox.connection, outbox.b);
       if (bytes === outbox.bytes) socket?.send(bytes, outbox.offset, outbox.offset + outbox.length, outbox.a);
-      else socket?.send(bytes, 0, bytes.length, outbox.a);
+      else if (bytes !== null) socket?.send(bytes, 0, bytes.length, outbox.a);
+      // Not before: a sender must see octets that are to wait for the client under way or waiting.
+      host.sockets.arrived(outbox.connection, outbox.b, outbox.length);
       return;
     }
     case OutboxKind.SocketClose: {

@@ -56,11 +56,16 @@ function isId(id: number): boolean {
 
 /**
  * Whether a sender to a socket should rest: octets wait for the client, or half of what may wait is on its way to it.
- * The other half is for those who send at the same time.
+ * The other half is for the message that is sent next, and for those who send at the same time.
+ *
+ * The I/O thread makes octets wait before it takes them off what is under way: looked at in the other order, they are
+ * seen in one place or the other, but for parts of a message that is not put together yet.
+ *
+ * @param sent octets of the message that was sent just now; it counts whole, wherever it is
  */
-export function isPressed(words: Int32Array, index: number): boolean {
+export function isPressed(words: Int32Array, index: number, sent = 0): boolean {
   const at = index * SOCKET_WORDS;
-  const buffered = Atomics.load(words, at + SOCKET_BUFFERED);
-  const underway = Atomics.load(words, at + SOCKET_UNDERWAY);
-  return buffered > 0 || underway > Atomics.load(words, at + SOCKET_LIMIT) / 2;
+  const half = Atomics.load(words, at + SOCKET_LIMIT) / 2;
+  return sent > half || Atomics.load(words, at + SOCKET_UNDERWAY) > half ||
+    Atomics.load(words, at + SOCKET_BUFFERED) > 0;
 }

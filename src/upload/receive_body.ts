@@ -21,6 +21,12 @@ import type { UploadAppend, UploadSession } from "./upload_store.ts";
  * milliseconds.
  */
 const DRAIN_MS = 1000;
+/**
+ * A request that is asked to make way may end as it was about to: for this long at most, and not through a silence of
+ * that long, in milliseconds. Else of many that come at once each would be stopped by the next.
+ */
+const MAKE_WAY_MS = 1000;
+const SILENT_MS = 100;
 
 /** How the content ended. */
 export type Received =
@@ -88,18 +94,32 @@ async function readAll(
 ): Promise<"whole" | "cut" | "late" | "stopped" | "overflow"> {
   const announced = contentLength(request);
   let total = 0;
+  let gaveUp = false;
   if (request.body !== null) {
     const reader = bodyPieces(request.body);
     // Cancelling makes a read that waits for a silent client end at once.
-    const cancel = () => void reader.cancel().catch(() => {});
-    let drain: ReturnType<typeof setTimeout> | undefined;
-    const leave = () => drain = setTimeout(cancel, DRAIN_MS);
-    session.stop.addEventListener("abort", cancel);
+    const giveUp = (): void => {
+      gaveUp = true;
+      reader.cancel().catch(() => {});
+    };
+    let guard: ReturnType<typeof setTimeout> | undefined;
+    const endWithin = (ms: number): void => {
+      clearTimeout(guard);
+      guard = setTimeout(giveUp, ms);
+    };
+    let wayBy = 0;
+    const makeWay = (): void => {
+      wayBy ||= performance.now() + MAKE_WAY_MS;
+      endWithin(Math.min(SILENT_MS, wayBy - performance.now()));
+    };
+    const leave = (): void => endWithin(DRAIN_MS);
+    session.stop.addEventListener("abort", makeWay);
     request.signal.addEventListener("abort", leave);
+    if (session.stop.aborted) makeWay();
     if (request.signal.aborted) leave();
     let ended = false;
     try {
-      while (!session.stop.aborted) {
+      while (!gaveUp) {
         const chunk = await nextChunk(reader);
         if (chunk === "cut" || chunk === "late") return chunk;
         if (chunk === "end") {
@@ -111,17 +131,18 @@ async function readAll(
         checksum?.update(chunk);
         await append.write(chunk);
         await progress(total);
+        if (wayBy > 0) makeWay();
       }
     } finally {
-      session.stop.removeEventListener("abort", cancel);
+      session.stop.removeEventListener("abort", makeWay);
       request.signal.removeEventListener("abort", leave);
-      clearTimeout(drain);
-      if (!ended) cancel();
+      clearTimeout(guard);
+      if (!ended) giveUp();
     }
   }
   // An end that a cancelled read reports is none, unless everything had come.
   if (announced !== null && total === announced) return "whole";
-  if (session.stop.aborted) return "stopped";
+  if (gaveUp && session.stop.aborted) return "stopped";
   if (request.signal.aborted) return "cut";
   return announced !== null && total < announced ? "cut" : "whole";
 }

@@ -233,7 +233,7 @@ export class Answerer implements Responder {
       const head = responseHead(facts, status, statusText, list, Buffer.byteLength(body), this.#host.date());
       const flags = closeFlag(head.close);
       call.send(encodeHead(head.text), flags);
-      call.sending = true;
+      call.sending = call.isUnderway = true;
       void this.#trickleText(call, body, flags);
       return;
     }
@@ -259,7 +259,7 @@ export class Answerer implements Responder {
     }
     // Longer than the window: the rest goes as the client takes it; the thread is free meanwhile.
     call.spend(headBytes.length);
-    call.sending = true;
+    call.sending = call.isUnderway = true;
     void this.#trickle(call, body, flags);
   }
 

@@ -45,6 +45,8 @@ export class Call implements BodySource, Job {
   isUnwinding = false;
   /** Content coding work and the like may be under way after the handler returned. */
   sending = false;
+  /** All of the content is at hand and on its way, whatever becomes of the handler. */
+  isUnderway = false;
   #controller: AbortController | null = null;
   #body: BodyReader | null = null;
   #credit = RESPONSE_WINDOW_BYTES;

@@ -67,7 +67,7 @@ export class WorkerSocketPort implements SocketPort {
       this.#outbox.about(OutboxKind.SocketSend, 0, index, generation, piece, isLast ? flags : SendFlag.More);
     }
     if (this.kindOf(index, generation) === 0) return "closed";
-    if (!isPressed(this.#words, index)) return "queued";
+    if (!isPressed(this.#words, index, bytes.length)) return "queued";
     // Behind the octets: when it is read they have been written, and perhaps all been taken.
     this.#outbox.about(OutboxKind.SocketDrain, 0, index, generation, NOTHING, 0);
     return "backpressure";

@@ -394,7 +394,7 @@ export class WorkerThread implements InboxWaiter, AnswerHost, UpgradeHost, Socke
         if (!(second instanceof StoppedError)) throw second;
       }
     } else if (call.complete) call.end();
-    else this.#answerer.breakOff(call);
+    else if (!call.isUnderway) this.#answerer.breakOff(call);
   }
 
   // ── the inbox ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -47,7 +47,7 @@ test("A thread with an awaiting handler does not idle", async () => {
       const awaiting = await app.connect();
       awaiting.send(get(`/gate/async?${gates.query("await")}`));
       await gates.arrived("await");
-      assert.equal(app.stats.workers, 2);
+      await app.until("the second thread has said that it is ready", ({ workers }) => workers === 2);
       gates.open("block");
       await blocked.response();
       // The first is the one that may leave; the second answers, however long it takes.

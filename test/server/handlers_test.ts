@@ -129,6 +129,11 @@ test("A handler that throws after it responded changes nothing for the client an
     const texts = (await client.receive(2)).map((response) => response.text);
     assert.deepEqual(texts, ["answered before", "light"]);
     await app.until("it is logged", () => app.hasLogged("too late to matter"));
+    // Also when most of the content is still to be sent.
+    for (const as of ["text", "bytes"]) {
+      const response = await app.exchange(get(`/throws/after-respond?times=100000&${as}`));
+      assert.equal(response.bodyLength, 1_500_000);
+    }
   });
 });
 

@@ -88,6 +88,21 @@ test("A sender is told to rest when half of what may wait is under way, and is o
   assert.equal(stage.said.at(-1)?.kind, OutboxKind.SocketDrain);
 });
 
+test("A message of more than half of what may wait says so, however fast it is read", () => {
+  const stage = new Stage();
+  stage.onSaid = ({ length }) => stage.set(SOCKET_UNDERWAY, stage.get(SOCKET_UNDERWAY) - length);
+  for (
+    const [length, status] of [[LIMIT / 2, "queued"], [LIMIT / 2 + 1, "backpressure"], [
+      2 * LIMIT,
+      "backpressure",
+    ]]
+  ) {
+    assert.equal(stage.send(Number(length)), status);
+    assert.equal(stage.get(SOCKET_UNDERWAY), 0);
+  }
+  assert.equal(stage.said.filter(({ kind }) => kind === OutboxKind.SocketDrain).length, 2);
+});
+
 test("Octets for a socket that goes away in the middle of a message do not count for the next of its index", () => {
   const stage = new Stage();
   stage.onSaid = () => {
