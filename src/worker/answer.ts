@@ -18,10 +18,18 @@ import {
 } from "../http/content_coding.ts";
 import { createCompressor, type StreamCompressor } from "../http/content_coding_stream.ts";
 import { PreparedHeads } from "../http/prepared_head.ts";
-import { encodeHead, Framing, hasNoContent, type RequestFacts, responseHead } from "../http/response_head.ts";
+import {
+  encodeHead,
+  type Framing,
+  hasNoContent,
+  type RequestFacts,
+  responseHead,
+} from "../http/response_head.ts";
 import { MAX_RECORD_BYTES, RESPONSE_WINDOW_BYTES, ResponseFlag } from "../messages/kind.ts";
 import { RequestFlag } from "../messages/request_message.ts";
 import type { Call } from "./call.ts";
+import { ContentSink } from "./content_sink.ts";
+import { readerOf } from "./piece_reader.ts";
 import { fastBody, fastHeaders } from "./fast_response.ts";
 import type { EventStream } from "./event_stream.ts";
 import type { FieldLine } from "../websocket/handshake.ts";
@@ -49,7 +57,6 @@ const MAX_INLINE = 16 * 1024;
 const TEXT_FIELDS: readonly string[] = ["content-type", "text/plain; charset=utf-8"];
 const BYTES_FIELDS: readonly string[] = ["content-type", "application/octet-stream"];
 const NOTHING = new Uint8Array(0);
-const CHUNK_END = new Uint8Array([0x30, 13, 10, 13, 10]);
 
 const encoder = new TextEncoder();
 
@@ -295,19 +302,19 @@ export class Answerer implements Responder {
   }
 
   /** Sends the head of a response whose content comes in pieces. */
-  #begin(call: Call, head: string, framing: Framing, close: boolean): Sink {
+  #begin(call: Call, head: string, framing: Framing, close: boolean): ContentSink {
     const flags = closeFlag(close);
     const bytes = encodeHead(head);
     call.spend(bytes.length);
     call.sending = true;
     call.send(bytes, flags);
-    return new Sink(call, framing, flags, contentLengthOf(head));
+    return new ContentSink(call, framing, flags, contentLengthOf(head));
   }
 
   async #pump(
     request: ServerRequest,
     stream: ReadableStream<Uint8Array>,
-    sink: Sink,
+    sink: ContentSink,
     compressor: StreamCompressor | null,
   ): Promise<void> {
     const reader = readerOf(stream);
@@ -336,114 +343,11 @@ export class Answerer implements Responder {
   }
 }
 
-/** The content of a response that is sent in pieces. */
-class Sink {
-  readonly #call: Call;
-  readonly #framing: Framing;
-  readonly #flags: number;
-  #left: number;
-  #ended = false;
-  /** The writes before the next. */
-  #turn: Promise<void> = Promise.resolve();
-  #writing = 0;
-
-  constructor(call: Call, framing: Framing, flags: number, length: number) {
-    this.#call = call;
-    this.#framing = framing;
-    this.#flags = flags;
-    this.#left = length;
-  }
-
-  get isAborted(): boolean {
-    return this.#call.aborted !== 0;
-  }
-
-  /** Sends a piece; resolves when there is room for more. Pieces go in the order of the calls. */
-  write(piece: Uint8Array): Promise<void> {
-    this.#writing++;
-    const turn = this.#turn.then(() => this.#writeNow(piece)).finally(() => this.#writing--);
-    // A failed piece must not keep those behind it from failing by themselves.
-    this.#turn = turn.catch(() => undefined);
-    return turn;
-  }
-
-  async #writeNow(piece: Uint8Array): Promise<void> {
-    for (let at = 0; at < piece.length;) {
-      while (this.#call.available <= 0 && !this.isAborted) await this.#call.creditAvailable();
-      at += this.#send(piece, at);
-    }
-  }
-
-  /** Sends a piece, blocking until it is gone. */
-  writeSync(piece: Uint8Array): void {
-    for (let at = 0; at < piece.length;) {
-      this.#call.waitForCredit();
-      at += this.#send(piece, at);
-    }
-  }
-
-  /** Completes the response once everything that was written is gone. */
-  endInTurn(): void {
-    if (this.#writing === 0) return this.end();
-    // What end() throws, a content that is too short, has cut the response: nobody is left to be told.
-    this.#turn = this.#turn.then(() => this.end()).catch(() => undefined);
-  }
-
-  #send(piece: Uint8Array, at: number): number {
-    const call = this.#call;
-    call.throwIfAborted();
-    if (this.#ended) throw new CartoucheError("ERR_ALREADY_RESPONDED", "the response is complete already");
-    if (this.#framing === Framing.None) return piece.length - at;
-    const length = Math.min(piece.length - at, call.available, MAX_RECORD_BYTES - 16);
-    const content = piece.subarray(at, at + length);
-    if (this.#left >= 0) {
-      if (length > this.#left) {
-        throw new CartoucheError(
-          "ERR_RESULT",
-          `the content is longer than its Content-Length by ${length - this.#left} octets or more`,
-        );
-      }
-      this.#left -= length;
-    }
-    const octets = this.#framing === Framing.Chunked ? chunk(content) : content;
-    call.spend(octets.length);
-    call.send(octets, 0);
-    return length;
-  }
-
-  /** Completes the response; a content that is shorter than announced cuts the connection. */
-  end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#call.sending = false;
-    if (this.#left > 0 && this.#framing === Framing.Length) {
-      this.#call.send(NOTHING, ResponseFlag.Cut | ResponseFlag.Final);
-      if (!this.isAborted) {
-        throw new CartoucheError(
-          "ERR_RESULT",
-          `the content is shorter than its Content-Length by ${this.#left} octets`,
-        );
-      }
-      return;
-    }
-    const last = this.#framing === Framing.Chunked ? CHUNK_END : NOTHING;
-    this.#call.send(last, this.#flags | ResponseFlag.Final);
-  }
-
-  /** Breaks off: the client sees a connection that ends inside the content. */
-  cut(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#call.sending = false;
-    this.#call.send(NOTHING, ResponseFlag.Cut | ResponseFlag.Final);
-  }
-}
-
 /** The writer that `request.stream()` gives. */
 class Writer implements ResponseWriter {
-  readonly #sink: Sink;
+  readonly #sink: ContentSink;
 
-  constructor(sink: Sink) {
+  constructor(sink: ContentSink) {
     this.#sink = sink;
   }
   writeSync(piece: ResponseContent): void {
@@ -462,43 +366,6 @@ function checkFinal(status: number): void {
   if (status < 200) {
     throw new CartoucheError("ERR_RESULT", `status ${status} is not that of a final response`);
   }
-}
-
-/** Reads a stream piece by piece; null at its end. A piece is good until the next one is asked for. */
-interface PieceReader {
-  read(): Promise<Uint8Array | string | null>;
-  cancel(reason: unknown): Promise<void>;
-}
-
-/**
- * A byte stream is read into one buffer over and over: 512 MiB of a file then cost no garbage, where a default reader
- * leaves up to 90 MiB for the collector.
- */
-function readerOf(stream: ReadableStream<Uint8Array>): PieceReader {
-  let byob: ReadableStreamBYOBReader;
-  try {
-    byob = stream.getReader({ mode: "byob" });
-  } catch {
-    // Not a byte stream: that is what the exception says, and there is no other way to ask.
-    const reader = stream.getReader();
-    return {
-      async read() {
-        const { done, value } = await reader.read();
-        return done ? null : value;
-      },
-      cancel: (reason) => reader.cancel(reason),
-    };
-  }
-  let buffer = new ArrayBuffer(MAX_RECORD_BYTES - 16);
-  return {
-    async read() {
-      const { done, value } = await byob.read(new Uint8Array(buffer));
-      if (done || value === undefined) return null;
-      buffer = value.buffer as ArrayBuffer;
-      return value;
-    },
-    cancel: (reason) => byob.cancel(reason),
-  };
 }
 
 /**
@@ -529,19 +396,6 @@ function wholeCharacters(text: string, end: number): number {
   if (end >= text.length) return text.length;
   const last = text.charCodeAt(end - 1);
   return last >= 0xd800 && last <= 0xdbff ? end - 1 : end;
-}
-
-/** One chunk (RFC 9112 section 7.1). */
-function chunk(content: Uint8Array): Uint8Array {
-  const size = content.length.toString(16);
-  const all = new Uint8Array(size.length + 2 + content.length + 2);
-  for (let i = 0; i < size.length; i++) all[i] = size.charCodeAt(i);
-  all[size.length] = 13;
-  all[size.length + 1] = 10;
-  all.set(content, size.length + 2);
-  all[all.length - 2] = 13;
-  all[all.length - 1] = 10;
-  return all;
 }
 
 function contentLengthOf(head: string): number {

@@ -115,6 +115,14 @@ test("A request is passed on as a native one is, in whatever way it is handed to
         assert.equal(fields.includes("x-one: 1"), how !== "init");
       }
     }
+    // A GET of `fetch` has no content.
+    for (const how of ["", "init", "clone", "copy", "url", "url-copy"]) {
+      for (const line of ["GET /echo", "get /echo"]) {
+        const response = await app.exchange(head(port, line, `X-How: ${how}`, "Content-Length: 5") + "hello");
+        assert.equal(echoOf(response).text, "", how);
+        assert.equal(echoOf(response).method, "GET");
+      }
+    }
   });
 });
 
