@@ -13,6 +13,8 @@ export const NativeRequest: typeof Request = globalThis.Request;
 
 const FORBIDDEN_METHOD = /^(?:connect|trace|track)$/i;
 
+const BODYLESS_METHOD = /^(?:get|head)$/i;
+
 const received = new WeakSet<object>();
 
 /** What a native request is made of. */
@@ -21,6 +23,11 @@ export interface RequestParts {
   readonly method: string;
   readonly headers: Headers;
   readonly signal: AbortSignal;
+}
+
+/** Whether a native request with this method can have a body. */
+export function mayHaveBody(method: string): boolean {
+  return !BODYLESS_METHOD.test(method);
 }
 
 /** Makes a native request with these parts and this body. */

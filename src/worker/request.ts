@@ -15,7 +15,7 @@ import { type BodyReader, bodyUsedError } from "./body_reader.ts";
 import type { Call } from "./call.ts";
 import type { EventStream } from "./event_stream.ts";
 import { parseFormData } from "./form_data.ts";
-import { markReceived, NativeRequest, nativeRequest } from "./native_request.ts";
+import { markReceived, mayHaveBody, NativeRequest, nativeRequest } from "./native_request.ts";
 import type { EventStreamOptions, WebSocketOptions } from "./upgrade.ts";
 import type { WebSocketHandle } from "./web_socket.ts";
 
@@ -406,7 +406,7 @@ export class ServerRequest<Params extends object = Record<string, string>> {
     if (this.#native === null) {
       const { method } = this;
       const reader = this.#call.body;
-      const body = reader.hasBody && method !== "GET" && method !== "HEAD" ? this.body : null;
+      const body = reader.hasBody && mayHaveBody(method) ? this.body : null;
       if (body !== null && reader.isUnusable) {
         throw bodyUsedError("the body was read before, or is being read");
       }

@@ -13,6 +13,7 @@ import {
   isReceived,
   keepMethod,
   markReceived,
+  mayHaveBody,
   NativeRequest,
   nativeRequest,
 } from "./native_request.ts";
@@ -47,7 +48,7 @@ export function installRequest(): () => void {
   class WorkerRequest extends NativeRequest {
     constructor(input: Input, init?: RequestInit) {
       const source = nativeOf(input, init);
-      super(source, init);
+      super(source, isServerRequest(init) ? initOf(init) : init);
       if (isMethodKept(source) && init?.method === undefined) keepMethod(this, source.method);
       if (isOfClient(init) || (isReceived(source) && init?.headers === undefined)) markReceived(this);
     }
@@ -90,14 +91,19 @@ function nativeOf(input: unknown, init: RequestInit | undefined): Input {
   return replacesBody ? nativeRequest(input, null) : input.toRequest();
 }
 
+/** What `init` says when it is a request, for native functions. */
+function initOf({ method, headers, body, signal }: Request | ServerRequest): RequestInit {
+  const init: RequestInit & { duplex: "half" } = { method, headers, signal, duplex: "half" };
+  init.body = mayHaveBody(method) ? body : null;
+  return init;
+}
+
 /** The arguments of the native `fetch`. @throws TypeError for a method that may not be sent, or a body that was used */
 function passedOn(input: Input, init: RequestInit | undefined): [Input, RequestInit | undefined] {
   const source = nativeOf(input, init);
   if (isOfClient(init)) {
-    const { method, headers, body, signal } = init;
-    const own: RequestInit & { duplex: "half" } = { method, body, signal, duplex: "half" };
-    own.headers = endToEnd(headers, body !== null);
-    return [source, own];
+    const own = initOf(init);
+    return [source, { ...own, headers: endToEnd(init.headers, own.body !== null) }];
   }
   if (isMethodKept(source) && init?.method === undefined) {
     throw new TypeError(
