@@ -39,6 +39,8 @@ import type { SocketHost } from "./websocket_connection.ts";
 export interface AttachedWorker extends SpeakingWorker {
   readonly seat: number;
   readonly outbox: ChannelConsumer;
+  /** The ticket of what it runs synchronously; 0: nothing. */
+  readonly current: number;
   /** Room was made in the outbox: wake the worker if it waits for that. */
   afterDrain(): void;
 }
@@ -77,6 +79,8 @@ export interface RouteLimits {
 const TICKETS = 65_536;
 /** Handlers slower than this are answered and woken one by one, µs. */
 const SLOW_SERVICE_US = 20;
+/** A thread that runs a request which came longer ago than this is not counted on for the next, ms. */
+const HELD_UP_MS = 1;
 /** More waiting requests than this wake another thread even when handlers are fast. */
 const BACKLOG_PER_WAKE = 128;
 /** When work waits while a thread sleeps and none takes it for this long, one more is woken, ms. */
@@ -451,16 +455,23 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
       this.waker.wake(pushed);
       return;
     }
-    // Fast handlers: one hot thread takes them in batches; another helps when the backlog grows.
-    if (this.waker.countSleepers() === this.#liveWorkers() || this.#producer.waiting > BACKLOG_PER_WAKE) {
+    // Fast handlers: one hot thread takes them in batches; another helps when it is held up or the backlog grows.
+    const sleepers = this.waker.countSleepers();
+    if (sleepers > 0 && (this.#producer.waiting > BACKLOG_PER_WAKE || !this.#hasHotWorker(sleepers))) {
       this.waker.wake(1);
     }
   }
 
-  #liveWorkers(): number {
-    let count = 0;
-    for (const worker of this.#workers) if (worker !== null && worker !== undefined) count++;
-    return count;
+  /** Whether a thread is awake that has not been with one request for long. */
+  #hasHotWorker(sleepers: number): boolean {
+    let hot = -sleepers;
+    for (const worker of this.#workers) {
+      if (worker === null || worker === undefined) continue;
+      const { current } = worker;
+      const item = current === 0 ? null : this.tickets.find(current);
+      if (item === null || this.now - item.dispatchedAt < HELD_UP_MS) hot++;
+    }
+    return hot > 0;
   }
 
   /** Reads every outbox that has news. @returns how many records there were */
