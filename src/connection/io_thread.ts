@@ -83,8 +83,8 @@ const SLOW_SERVICE_US = 20;
 const HELD_UP_MS = 1;
 /** More waiting requests than this wake another thread even when handlers are fast. */
 const BACKLOG_PER_WAKE = 128;
-/** When work waits while a thread sleeps and none takes it for this long, one more is woken, ms. */
-const NUDGE_MS = 1;
+/** How soon it is looked whether threads get on, ms. */
+const LOOK_MS = 1;
 /** Requests that came while the ring was at its limit are refused when nothing moved for this long, ms. */
 const STANDSTILL_MS = 100;
 
@@ -121,6 +121,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   #deferrals = 0;
   #lastPushed = 0;
   #isWatching = false;
+  #quietLooks = 0;
   #headWatched = 0;
   #headSeen = 0;
   #headMovedAt = 0;
@@ -423,29 +424,45 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#retryHeld();
     // What draining made ready to be read may have been put into the ring.
     this.#wakeWorkers();
-    this.#watchHead();
+    this.#watch();
   }
 
   /**
-   * One thread was woken for several requests, because handlers have been fast; the first may turn out slow.
-   * So while requests wait, a timer looks whether they move.
+   * Handlers have been fast, so one thread was woken for several requests and announces several answers at once; the
+   * next may turn out slow. So while threads have work, a timer looks whether requests move and reads what was said,
+   * until for the length of a tick nothing happened: then the tick is enough.
    */
-  #watchHead(): void {
-    if (this.#isWatching || this.#closed) return;
-    const waiting = this.#producer.waiting;
-    if (waiting <= 0) return;
-    this.#isWatching = true;
-    this.#headWatched = (this.#producer.tail - waiting) | 0;
-    setTimeout(this.#nudge, NUDGE_MS);
+  #watch(): void {
+    this.#quietLooks = 0;
+    this.#lookLater();
   }
 
-  readonly #nudge = (): void => {
+  #lookLater(): void {
+    if (this.#isWatching || this.#closed) return;
+    const waiting = this.#producer.waiting;
+    if (waiting <= 0 && (this.#quietLooks * LOOK_MS >= TICK_MS || !this.#isAnyBusy())) return;
+    this.#isWatching = true;
+    this.#headWatched = (this.#producer.tail - waiting) | 0;
+    setTimeout(this.#look, LOOK_MS);
+  }
+
+  readonly #look = (): void => {
     this.#isWatching = false;
     if (this.#closed) return;
+    this.#setClock();
     const waiting = this.#producer.waiting;
-    if (waiting > 0 && ((this.#producer.tail - waiting) | 0) === this.#headWatched) this.waker.wake(waiting);
-    this.#watchHead();
+    if (((this.#producer.tail - waiting) | 0) !== this.#headWatched) this.#quietLooks = 0;
+    else if (waiting > 0) this.waker.wake(waiting);
+    this.#quietLooks++;
+    this.#afterBell();
+    this.#lookLater();
   };
+
+  /** Whether a thread runs something synchronously. */
+  #isAnyBusy(): boolean {
+    for (const worker of this.#workers) if (worker !== null && worker !== undefined && worker.current !== 0) return true;
+    return false;
+  }
 
   #wakeWorkers(): void {
     const pushed = this.#pushed;
@@ -545,7 +562,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#retryHeld();
     if (this.#turnScheduled) return;
     this.#wakeWorkers();
-    this.#watchHead();
+    this.#watch();
   }
 
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -113,7 +113,7 @@ export class ScenarioWorld implements World {
   #hasShed = false;
   #exitsReported = 0;
   #standstills = 0;
-  #dueNudge = false;
+  #dueLook = false;
   #dueTick = false;
 
   constructor(code: ModelCode, scenario: Scenario, sharing: Sharing) {
@@ -212,7 +212,7 @@ export class ScenarioWorld implements World {
     if (scenario.sheds === true && !this.#hasShed) events.push("shed");
     const isAwaited = scenario.blocksForMessage !== true || this.#isBlocking;
     if (this.#toSend > 0 && isAwaited) events.push("send");
-    if (this.#dueNudge) events.push("nudge");
+    if (this.#dueLook) events.push("look");
     if (this.#dueTick) events.push("tick");
     return events;
   }
@@ -254,9 +254,9 @@ export class ScenarioWorld implements World {
     } else if (event === "send") {
       this.#toSend--;
       yield* handle.send(InboxKind.Credit, 0, 1, null);
-    } else if (event === "nudge") {
-      this.#dueNudge = false;
-      yield* this.#io.nudge();
+    } else if (event === "look") {
+      this.#dueLook = false;
+      yield* this.#io.look();
     } else if (event === "tick") {
       this.#dueTick = false;
       yield* this.#io.tick();
@@ -269,14 +269,14 @@ export class ScenarioWorld implements World {
   }
 
   get hasTimers(): boolean {
-    if (this.#scenario.timers !== true || this.#dueTick || this.#dueNudge) return false;
+    if (this.#scenario.timers !== true || this.#dueTick || this.#dueLook) return false;
     return this.#standstills < MAX_STANDSTILLS && !this.#isFinished();
   }
 
   fireTimers(): void {
     this.#standstills++;
     this.#dueTick = true;
-    this.#dueNudge = this.#io.isWatching;
+    this.#dueLook = this.#io.isWatching;
   }
 
   // ── what the sides tell ────────────────────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,7 @@ export interface IoSide {
   begin(): Steps;
   turn(count: number): Steps;
   bell(): Steps;
-  nudge(): Steps;
+  look(): Steps;
   tick(): Steps;
   shed(): Steps;
 }

@@ -51,7 +51,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
     "repairSeat",
     "drainLast",
     "#onTurnEnd",
-    "#nudge",
+    "#look",
     "#awaitDoorbell",
     "#onDoorbell",
     "#arm",
@@ -194,8 +194,8 @@ export class IoSide extends Model.Inert {
     this.#onDoorbell();
   }
 
-  nudge() {
-    this.#nudge();
+  look() {
+    this.#look();
   }
 
   tick() {
