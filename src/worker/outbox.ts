@@ -21,7 +21,7 @@ import { Doorbell } from "../ring/parking.ts";
 /** Answers of fast handlers that may gather before the bell is rung. */
 const BATCH = 32;
 /** The time that handlers take to gather them, µs: slower ones have each answer announced at once. */
-const HOLD_US = 100;
+const HOLD_US = 400;
 
 /** Up to here a loop beats the encoder, which wants a view. */
 const SHORT_TEXT = 48;
