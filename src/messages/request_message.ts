@@ -37,6 +37,8 @@ export const RequestFlag = {
 } as const;
 
 const FIXED = 40;
+/** Up to here a loop beats `set`, which wants a view. */
+const SHORT_HEAD_BYTES = 64;
 
 /** What the encoder needs to know about a parsed head. */
 export interface ParsedHead {
@@ -104,9 +106,10 @@ export class RequestEncoder {
     const fields = parsed.fields;
     for (let i = 0, half = (at + FIXED) >>> 1; i < count * 4; i++) halves[half++] = fields[i] ?? 0;
     let next = at + FIXED + count * 8;
-    this.#bytes.set(remote, next);
-    next += remote.length;
-    this.#bytes.set(head.subarray(start, start + headLength), next);
+    const bytes = this.#bytes;
+    for (let i = 0; i < remote.length; i++) bytes[next++] = remote[i] ?? 0;
+    if (headLength > SHORT_HEAD_BYTES) bytes.set(head.subarray(start, start + headLength), next);
+    else for (let i = 0; i < headLength; i++) bytes[next + i] = head[start + i] ?? 0;
     return next + headLength;
   }
 }
