@@ -20,7 +20,8 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Adapter, BoundAddress, Listener, ListenOptions } from "./adapters/adapter.ts";
 import { keepBunFromServing } from "./adapters/bun_entry.ts";
 import { detectAdapter } from "./adapters/detect.ts";
-import { IoThread, type RouteLimits } from "./connection/io_thread.ts";
+import { IoThread } from "./connection/io_thread.ts";
+import type { RouteLimits } from "./connection/route_limiter.ts";
 import { consoleLogger } from "./logging/console_logger.ts";
 import { setLog } from "./logging/log.ts";
 import { type Logger, ThreadLog } from "./logging/logger.ts";
@@ -207,8 +208,8 @@ class RunningServer implements Server {
     this.#port = localSocketPort(this.#io);
     this.#pool = new Pool(settings, moduleUrl, ring, seats, this.#adapter, this.#io, this.#log, {
       onRoutes: (routes) => {
-        if (this.#io.routeLimits === null && routes.length > 0) {
-          this.#io.routeLimits = routeLimits(routes);
+        if (this.#io.routeLimits.routes === null && routes.length > 0) {
+          this.#io.routeLimits.routes = routeLimits(routes);
         }
       },
       onStopRequested: () => void this.stop(),

@@ -7,8 +7,10 @@
  * its worker is through with it: a handler may answer early and work on, or be given up and end later.
  */
 import { AbortReason, InboxKind } from "../messages/kind.ts";
+import { BodyFeed } from "./body_feed.ts";
 import type { ConnectionHost, HttpConnection } from "./http_connection.ts";
 import { encodeLocalResponse, type LocalResponse } from "./local_response.ts";
+import { NO_THREAD_FREE, OVERDUE, THREAD_DIED } from "./refusals.ts";
 import { Ticketed, type WorkerLink } from "./tickets.ts";
 
 /** What a connection becomes. */
@@ -58,6 +60,17 @@ export class Exchange extends Ticketed {
     this.keepAlive = keepAlive;
   }
 
+  /** The response was the last of its connection: nothing but the body may follow. */
+  get wasLast(): boolean {
+    return this.connection === null && (this.close || !this.keepAlive || this.#host.stopping);
+  }
+
+  /** A body follows the head. @param source the connection that it comes from */
+  expectBody(source: HttpConnection): BodyFeed {
+    this.source = source;
+    return this.body = new BodyFeed();
+  }
+
   override get isGuarded(): boolean {
     return !this.final && !this.sealed && this.upgrade === null;
   }
@@ -90,29 +103,20 @@ export class Exchange extends Ticketed {
 
   override lost(): void {
     this.worker = null;
-    this.answerLocally({
-      status: 500,
-      detail: "The thread that ran this request died.",
-      close: false,
-    });
+    this.answerLocally(THREAD_DIED);
     this.done();
   }
 
   override overdue(): void {
     if (this.connection !== null) this.#host.stats.deadlines++;
     this.isOverdue = true;
-    this.answerLocally({ status: 503, detail: "The handler did not answer in time.", close: false });
+    this.answerLocally(OVERDUE);
     this.giveUp(AbortReason.Deadline);
   }
 
   override shed(): void {
     this.#host.stats.shed++;
-    this.answerLocally({
-      status: 503,
-      detail: "No thread was free in time.",
-      fields: [["Retry-After", "1"]],
-      close: false,
-    });
+    this.answerLocally(NO_THREAD_FREE);
     this.done();
   }
 

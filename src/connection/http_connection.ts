@@ -16,6 +16,7 @@ import { lingerMs, REFUSED_LINGER_MS } from "./linger.ts";
 import type { Holdable, Protocol } from "./protocol.ts";
 import { RequestReader } from "./request_reader.ts";
 import { type QueueOwner, ResponseQueue } from "./response_queue.ts";
+import { CONTENT_TOO_SLOW, HEAD_TOO_SLOW } from "./refusals.ts";
 import type { TicketTable } from "./tickets.ts";
 import type { Filing, Timed, Timeouts } from "./timeouts.ts";
 
@@ -294,10 +295,9 @@ export class HttpConnection implements Protocol, Holdable, QueueOwner, Timed {
     } else if (this.#isClosing) {
       this.transport.close();
     } else if (this.#reader.isInHead) {
-      this.#reader.refuse({ status: 408, detail: "The header section did not arrive in time.", close: true });
+      this.#reader.refuse(HEAD_TOO_SLOW);
     } else if (this.#reader.isInBody) {
-      const detail = "The content did not arrive in time.";
-      this.#reader.failBody(BodyFailure.TimedOut, { status: 408, detail, close: true });
+      this.#reader.failBody(BodyFailure.TimedOut, CONTENT_TOO_SLOW);
       this.closeIfDone();
     } else this.#endAfter();
   }

@@ -26,6 +26,7 @@ import {
   HttpConnection,
 } from "./http_connection.ts";
 import type { Holdable, Protocol } from "./protocol.ts";
+import { RouteLimiter } from "./route_limiter.ts";
 import { SocketDispatch } from "./socket_dispatch.ts";
 import { flushResponses } from "./response_queue.ts";
 import { socketRecord } from "./socket_records.ts";
@@ -60,21 +61,6 @@ export interface IoOwner {
   acceptFailed(error: unknown): void;
 }
 
-/** What one route says about limits; what it leaves out is the server's. */
-export interface RouteLimit {
-  readonly maxBodyBytes?: number;
-  readonly deadlineMs?: number;
-  readonly spoolBodyBytes?: number;
-}
-
-/** What routes say about limits. */
-export interface RouteLimits {
-  /** The options of the route that will answer this request. */
-  lookup(method: string, path: string): RouteLimit;
-  /** Whether any route has a deadline of its own: only then is every request looked up. */
-  readonly hasDeadlines: boolean;
-}
-
 /** Most pieces of work that can be with the workers at a time (waiting, running, awaiting). */
 const TICKETS = 65_536;
 /** Handlers slower than this are answered and woken one by one, µs. */
@@ -102,7 +88,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   now: number;
   stopping = false;
   spooledBytes = 0;
-  routeLimits: RouteLimits | null = null;
+  readonly routeLimits: RouteLimiter;
   readonly #adapter: Adapter;
   readonly #owner: IoOwner;
   readonly #control: Int32Array;
@@ -111,8 +97,6 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   readonly #encoder: RequestEncoder;
   readonly #workers: (AttachedWorker | null)[] = [];
   readonly #connections: Protocol[] = [];
-  /** What `bodyLimits` gave last: one object for all requests. */
-  readonly #bodyLimits = { maxBytes: 0, spoolBytes: 0 };
   #held: Holdable[] = [];
   /** What turns the server's clock into Unix time, ms; set anew each tick, because clocks are set. */
   #epoch = performance.timeOrigin;
@@ -131,6 +115,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
 
   constructor(settings: Settings, ring: SharedRing, adapter: Adapter, owner: IoOwner) {
     this.settings = settings;
+    this.routeLimits = new RouteLimiter(settings);
     this.#adapter = adapter;
     this.#owner = owner;
     this.now = performance.now();
@@ -329,7 +314,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.tickets.issue(exchange);
     exchange.dispatchedAt = this.now;
     exchange.movedAt = this.now;
-    exchange.deadlineMs = this.#deadline(parser, head, start);
+    exchange.deadlineMs = this.routeLimits.deadlineMs(parser, head, start);
     producer.commit(RingKind.Request, exchange.ticket, length);
     this.#pushed++;
     return true;
@@ -362,33 +347,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   }
 
   bodyLimits(parser: HeadParser, head: Uint8Array, start: number): BodyLimits {
-    const route = this.#routeOptions(parser, head, start);
-    const { maxBodyBytes, spoolBodyBytes } = this.settings;
-    // 0 means no limit, for a route and for the server.
-    this.#bodyLimits.maxBytes = (route?.maxBodyBytes ?? maxBodyBytes) || Infinity;
-    this.#bodyLimits.spoolBytes = route?.spoolBodyBytes ?? spoolBodyBytes;
-    return this.#bodyLimits;
-  }
-
-  #deadline(parser: HeadParser, head: Uint8Array, start: number): number {
-    if (this.routeLimits === null || !this.routeLimits.hasDeadlines) return this.settings.deadlineMs;
-    return this.#routeOptions(parser, head, start)?.deadlineMs ?? this.settings.deadlineMs;
-  }
-
-  #routeOptions(
-    parser: HeadParser,
-    head: Uint8Array,
-    start: number,
-  ): RouteLimit | undefined {
-    if (this.routeLimits === null) return undefined;
-    const text = (from: number, to: number): string =>
-      String.fromCharCode(...head.subarray(start + from, start + to));
-    let path = text(parser.targetStart, parser.targetEnd);
-    const scheme = path.startsWith("/") ? -1 : path.indexOf("://");
-    if (scheme >= 0) path = path.slice(scheme + 3).replace(/^[^/?]*/, "");
-    const query = path.indexOf("?");
-    if (query >= 0) path = path.slice(0, query);
-    return this.routeLimits.lookup(text(parser.headStart, parser.methodEnd), path === "" ? "/" : path);
+    return this.routeLimits.bodyLimits(parser, head, start);
   }
 
   // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -460,7 +419,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
 
   /** Whether a thread runs something synchronously. */
   #isAnyBusy(): boolean {
-    for (const worker of this.#workers) if (worker !== null && worker !== undefined && worker.current !== 0) return true;
+    for (const worker of this.#workers) {
+      if (worker !== null && worker !== undefined && worker.current !== 0) return true;
+    }
     return false;
   }
 

@@ -7,16 +7,16 @@
  * Invariant: once `Closed`, nothing that arrives is read as a request.
  */
 import { ChunkedDecoder, ChunkEvent } from "../http/chunked_decoder.ts";
-import { describeParseError } from "../http/parse_error.ts";
 import type { HeadParser } from "../http/request_parser.ts";
 import { BodyFailure } from "../messages/kind.ts";
 import { RequestFlag } from "../messages/request_message.ts";
-import { BodyFeed } from "./body_feed.ts";
+import { BodySpool } from "./body_spool.ts";
 import { Exchange } from "./exchange.ts";
 import type { ConnectionHost, HttpConnection } from "./http_connection.ts";
 import type { LocalResponse } from "./local_response.ts";
 import { giveParser, headFlags, takeParser } from "./parsers.ts";
 import { Reading } from "./reading.ts";
+import * as refusals from "./refusals.ts";
 import type { ResponseQueue } from "./response_queue.ts";
 import { UnreadOctets } from "./unread_octets.ts";
 
@@ -55,14 +55,11 @@ export class RequestReader {
   #upgrading: Exchange | null = null;
   #bodyLeft = 0;
   #bodyLimit = 0;
-  /** Octets of the body that may be collected; 0: the request goes ahead of it. */
-  #spoolLimit = 0;
   #discardUpTo = 0;
   #decoder: ChunkedDecoder | null = null;
   /** A private copy of the head while its body is collected. */
   #heldHead: Uint8Array = NOTHING;
-  #isSpooling = false;
-  #spooled = 0;
+  readonly #spool: BodySpool;
   #isProcessing = false;
   #isHeld = false;
 
@@ -70,6 +67,7 @@ export class RequestReader {
     this.#host = host;
     this.#connection = connection;
     this.#queue = queue;
+    this.#spool = new BodySpool(host);
     this.readSince = host.now;
   }
 
@@ -126,14 +124,10 @@ export class RequestReader {
       // What waits behind other requests may be whole.
       if (!this.isEmpty && (this.#isHeld || this.#isBehind())) return;
       if (this.isInHead) {
-        this.refuse({ status: 400, detail: "The request ended inside its header section.", close: true });
+        this.refuse(refusals.ENDED_IN_HEAD);
       } else if (this.isIdle) this.#reading = Reading.Closed;
     } else if (this.#current !== null && this.isInBody && this.isEmpty) {
-      this.failBody(BodyFailure.Gone, {
-        status: 400,
-        detail: "The request ended inside its content.",
-        close: true,
-      });
+      this.failBody(BodyFailure.Gone, refusals.ENDED_IN_CONTENT);
     }
   }
 
@@ -143,7 +137,8 @@ export class RequestReader {
     if (this.#reading === Reading.Closed) return;
     // The time in which we did not listen is not the client's.
     this.headSince = this.readSince = this.#host.now;
-    if (this.#isSpooling && this.#reading !== Reading.Held && this.#isSpoolFull()) this.#dispatchStreamed();
+    const isFull = this.#spool.isOpen && this.#reading !== Reading.Held && this.#spool.isFull(this.#bodyLeft);
+    if (isFull) this.#dispatchStreamed();
     this.#consumeRest();
   }
 
@@ -155,14 +150,8 @@ export class RequestReader {
     if (this.#queue.first !== current) return false;
     this.#host.stats.shed++;
     this.#isHeld = false;
-    const response = {
-      status: 503,
-      detail: "Too many requests wait for a thread.",
-      fields: [["Retry-After", "1"]],
-      close: true,
-    } as const;
-    if (current === null) this.refuse(response);
-    else this.failBody(BodyFailure.TooLarge, response);
+    if (current === null) this.refuse(refusals.TOO_MANY_WAIT);
+    else this.failBody(BodyFailure.TooLarge, refusals.TOO_MANY_WAIT);
     return true;
   }
 
@@ -170,9 +159,9 @@ export class RequestReader {
   close(): Uint8Array {
     const rest = this.#unread.takeAll();
     this.#reading = Reading.Closed;
-    this.#isSpooling = false;
+    this.#spool.end();
     this.#bodyLeft = 0;
-    this.#releaseSpool();
+    this.#spool.release();
     const current = this.#current;
     this.#current = null;
     current?.body?.leave();
@@ -271,7 +260,7 @@ export class RequestReader {
     const wantsPause = this.#reading === Reading.Closed
       ? false
       : this.isInBody && this.isEmpty
-      ? feed !== null && feed.isFull && (!this.#isSpooling || this.#isHeld)
+      ? feed !== null && feed.isFull && (!this.#spool.isOpen || this.#isHeld)
       : !this.isEmpty && (this.#reading === Reading.Held || this.#isHeld || this.#isBehind());
     if (wantsPause === this.isPaused) return;
     this.isPaused = wantsPause;
@@ -310,8 +299,7 @@ export class RequestReader {
     this.#parser = null;
     const { isHead } = parser;
     giveParser(this.#host, parser);
-    const { status, reason } = describeParseError(-length);
-    this.refuse({ status, detail: reason, close: true }, isHead);
+    this.refuse(refusals.malformed(-length), isHead);
     return end;
   }
 
@@ -321,7 +309,7 @@ export class RequestReader {
     host.stats.requests++;
     if (parser.isConnect) {
       giveParser(host, parser);
-      this.refuse({ status: 501, detail: "CONNECT is not implemented.", close: true });
+      this.refuse(refusals.NO_CONNECT);
       return end;
     }
     const exchange = new Exchange(host, this.#connection, parser.isHead, parser.keepAlive);
@@ -340,8 +328,7 @@ export class RequestReader {
     const { maxBytes, spoolBytes } = host.bodyLimits(parser, bytes, start);
     if (length > maxBytes) {
       giveParser(host, parser);
-      const detail = `The content has ${length} octets; the limit is ${maxBytes}.`;
-      this.refuse({ status: 413, detail, close: true }, exchange.isHead);
+      this.refuse(refusals.contentTooLong(length, maxBytes), exchange.isHead);
       return end;
     }
     this.#queue.enqueue(exchange);
@@ -351,7 +338,7 @@ export class RequestReader {
       if (host.dispatch(exchange, parser, withBody, bytes, start, bodyAt - start, bytes, bodyAt, length)) {
         giveParser(host, parser);
       } else {
-        const feed = this.#feed(exchange);
+        const feed = exchange.expectBody(this.#connection);
         feed.push(bytes.slice(bodyAt, bodyAt + length));
         feed.end([]);
         this.#holdRequest(exchange, parser, bytes, start, bodyAt);
@@ -359,11 +346,10 @@ export class RequestReader {
       this.#lastRequestUnless(parser.keepAlive);
       return bodyAt + length;
     }
-    this.#feed(exchange);
+    exchange.expectBody(this.#connection);
     exchange.expects100 = parser.expectContinue && bodyAt === end;
     this.#current = exchange;
     this.#bodyLimit = maxBytes;
-    this.#spoolLimit = spoolBytes;
     this.#bodyLeft = Math.max(length, 0);
     this.#parser = parser;
     this.#heldHead = bytes.slice(start, bodyAt);
@@ -375,18 +361,11 @@ export class RequestReader {
       this.#decoder.reset();
       this.#reading = Reading.Chunked;
     } else this.#reading = Reading.Length;
-    this.#isSpooling = true;
+    this.#spool.begin(spoolBytes);
     this.#connection.watch();
-    if (this.#isSpoolFull()) this.#dispatchStreamed();
+    if (this.#spool.isFull(this.#bodyLeft)) this.#dispatchStreamed();
     else this.#queue.continueIfExpected(exchange);
     return bodyAt;
-  }
-
-  #feed(exchange: Exchange): BodyFeed {
-    const feed = new BodyFeed();
-    exchange.body = feed;
-    exchange.source = this.#connection;
-    return feed;
   }
 
   /** Keeps a request that found the ring full between `hasRoom` and `dispatch`. */
@@ -445,8 +424,7 @@ export class RequestReader {
       } else if (event === ChunkEvent.End) {
         this.#bodyComplete(decoder.trailers);
       } else if (event === ChunkEvent.Error) {
-        const { status, reason } = describeParseError(decoder.error);
-        this.failBody(BodyFailure.Malformed, { status, detail: reason, close: true });
+        this.failBody(BodyFailure.Malformed, refusals.malformed(decoder.error));
         return end;
       } else if (this.#isBeyondLimit(decoder.chunkLeft)) {
         // Before it comes.
@@ -461,8 +439,7 @@ export class RequestReader {
   /** Whether the body is too long with `length` octets more; then it has failed. */
   #isBeyondLimit(length: number): boolean {
     if ((this.#current?.body?.receivedBytes ?? 0) + length <= this.#bodyLimit) return false;
-    const detail = `The content is longer than the limit of ${this.#bodyLimit} octets.`;
-    this.failBody(BodyFailure.TooLarge, { status: 413, detail, close: true });
+    this.failBody(BodyFailure.TooLarge, refusals.contentBeyondLimit(this.#bodyLimit));
     return true;
   }
 
@@ -481,10 +458,9 @@ export class RequestReader {
       return;
     }
     feed.offer(bytes, start, end);
-    if (this.#isSpooling) {
-      this.#spooled += length;
-      this.#host.spooledBytes += length;
-      if (!this.#isHeld && this.#isSpoolFull()) this.#dispatchStreamed();
+    if (this.#spool.isOpen) {
+      this.#spool.add(length);
+      if (!this.#isHeld && this.#spool.isFull(this.#bodyLeft)) this.#dispatchStreamed();
     }
     this.readLater();
   }
@@ -492,8 +468,8 @@ export class RequestReader {
   #bodyComplete(trailers: readonly (readonly [string, string])[]): void {
     const exchange = this.#current as Exchange;
     exchange.body?.end(trailers);
-    if (this.#isSpooling) {
-      this.#isSpooling = false;
+    if (this.#spool.isOpen) {
+      this.#spool.end();
       this.#reading = Reading.Held;
     } else this.#endOfBody(exchange);
   }
@@ -502,25 +478,13 @@ export class RequestReader {
   #endOfBody(exchange: Exchange): void {
     this.#reading = Reading.Head;
     this.#lastRequestUnless(
-      this.#upgrading === exchange || (exchange.keepAlive && !this.#endsWith(exchange)),
+      this.#upgrading === exchange || (exchange.keepAlive && !exchange.wasLast),
     );
     // The next request waits until this body is with its worker: one streamed body per connection at a time.
     // Neither does it wait for a handler that has answered and works on.
     if (exchange.connection === null || (exchange.body?.isHandedOver ?? true)) this.#current = null;
     if (this.#reading === Reading.Head) this.#connection.watch();
     else this.#connection.closeIfDone();
-  }
-
-  /** The response of `exchange` was the last: it waits for nothing but the body. */
-  #endsWith(exchange: Exchange): boolean {
-    return exchange.connection === null && (exchange.close || !exchange.keepAlive || this.#host.stopping);
-  }
-
-  /** Whether the body that is being collected has to be streamed instead. */
-  #isSpoolFull(): boolean {
-    // How long a chunked body will be is not known: one that must not be collected goes ahead of its first octet.
-    return this.#spoolLimit === 0 || this.#bodyLeft + this.#spooled > this.#spoolLimit ||
-      this.#host.spooledBytes > this.#host.settings.spoolTotalBytes;
   }
 
   /** Sends a request whose head (and perhaps body) was kept; false: no room. */
@@ -559,20 +523,15 @@ export class RequestReader {
       this.#holdOn();
       return;
     }
-    this.#isSpooling = false;
+    this.#spool.end();
     this.#dispatched(parser);
   }
 
   #dispatched(parser: HeadParser): void {
-    this.#releaseSpool();
+    this.#spool.release();
     giveParser(this.#host, parser);
     this.#parser = null;
     this.#heldHead = NOTHING;
-  }
-
-  #releaseSpool(): void {
-    this.#host.spooledBytes -= this.#spooled;
-    this.#spooled = 0;
   }
 
   /** The body breaks off: the worker hears of it, or the I/O thread answers when no worker has the request. */
@@ -583,9 +542,9 @@ export class RequestReader {
     this.hasRefused = true;
     this.#current = null;
     exchange.close = true;
-    this.#isSpooling = false;
+    this.#spool.end();
     this.#bodyLeft = 0;
-    this.#releaseSpool();
+    this.#spool.release();
     if (this.#parser !== null) {
       giveParser(this.#host, this.#parser);
       this.#parser = null;
@@ -618,7 +577,7 @@ export class RequestReader {
       this.#discardUpTo = feed.receivedBytes + MAX_DISCARD_BYTES;
       const isLong = this.#reading === Reading.Length && this.#bodyLeft > MAX_DISCARD_BYTES;
       // The client still waits to send it, or it is too long to read for nothing (RFC 9110 section 10.1.1).
-      if (exchange.expects100 || isLong || this.#endsWith(exchange)) this.#stopReading();
+      if (exchange.expects100 || isLong || exchange.wasLast) this.#stopReading();
     }
     this.resume();
     this.#connection.closeIfDone();

@@ -19,6 +19,7 @@ import { EventStreamConnection } from "./event_stream_connection.ts";
 import { Exchange } from "./exchange.ts";
 import type { HttpConnection } from "./http_connection.ts";
 import type { Protocol } from "./protocol.ts";
+import { STOPPING, TOO_MANY_SOCKETS } from "./refusals.ts";
 import { SocketDispatch } from "./socket_dispatch.ts";
 import type { Subscriber } from "./topics.ts";
 import { type SocketHost, WebSocketConnection } from "./websocket_connection.ts";
@@ -143,10 +144,7 @@ function upgrade(host: ChangingHost, worker: SpeakingWorker, outbox: ChannelCons
   const isOpen = exchange instanceof Exchange && exchange.connection !== null && !exchange.sealed;
   const place = isOpen && !host.stopping ? host.sockets.reserve() : null;
   if (!isOpen || place === null) {
-    if (isOpen) {
-      const detail = host.stopping ? "The server stops." : "There are too many sockets.";
-      exchange.answerLocally({ status: 503, detail, close: true });
-    }
+    if (isOpen) exchange.answerLocally(host.stopping ? STOPPING : TOO_MANY_SOCKETS);
     worker.send(InboxKind.SocketOpened, ticket, 0, null);
     return;
   }

@@ -37,7 +37,9 @@ function tcpOption(fd: number, option: number, bytes: number): DataView {
 /** The inodes of a port's sockets that are in this state, from the kernel's table. */
 function inodesOf(port: number, state: string): Set<string> {
   const local = port.toString(16).toUpperCase().padStart(4, "0");
-  const rows = Deno.readTextFileSync("/proc/net/tcp").trim().split("\n").map((row) => row.trim().split(/\s+/));
+  const rows = Deno.readTextFileSync("/proc/net/tcp").trim().split("\n").map((row) =>
+    row.trim().split(/\s+/)
+  );
   const ours = rows.filter((row) => row[1]?.endsWith(`:${local}`) === true && row[3] === state);
   return new Set(ours.map((row) => row[9] ?? ""));
 }
