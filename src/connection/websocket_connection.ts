@@ -24,7 +24,11 @@ import type { Publication, Subscriber, Topics } from "./topics.ts";
 
 /** What sockets need from the I/O thread around them. */
 export interface SocketHost extends EventsHost, TurnHost {
-  readonly settings: { readonly writeTimeoutMs: number; readonly goneEventTimeoutMs: number };
+  readonly settings: {
+    readonly writeTimeoutMs: number;
+    readonly goneEventTimeoutMs: number;
+    readonly drainTimeoutMs: number;
+  };
   readonly sockets: SocketTable;
   readonly topics: Topics;
   readonly timeouts: Timeouts;
@@ -90,6 +94,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   /** What is done about that once the messages before it are answered; null: nothing, or it was done. */
   #ending: Ending | null = null;
   #endBy = 0;
+  /** Until when the end that the server wants waits for events that are under way; 0: it does not. */
+  #leaveBy = 0;
   /** The client has ended its side behind octets that wait for the next turn. */
   #endsBehindFeed = false;
   #gone = false;
@@ -307,6 +313,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   eventsMoved(): void {
     this.#readLater();
     if (this.#ending !== null && !this.#events.hasMessages) this.#end();
+    if (this.#leaveBy !== 0 && !this.#events.isBusy) this.#goAway();
     // The index is free again once the client is gone and the last event is through.
     if (!this.#gone || !this.#events.isClosed || this.#events.isBusy) return;
     this.#host.timeouts.cancel(this);
@@ -330,7 +337,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   /** The socket rests while too much is queued here, in either direction. */
   #readLater(): void {
     if (this.#gone || this.#early !== null) return;
-    const wantsPause = !this.#inputOver && (this.#events.isFull || this.isSlow || this.#feed.isBehind);
+    const isBehind = this.#leaveBy !== 0 || this.#events.isFull || this.isSlow || this.#feed.isBehind;
+    const wantsPause = !this.#inputOver && isBehind;
     if (wantsPause === this.#paused) return;
     this.#paused = wantsPause;
     if (wantsPause) {
@@ -476,7 +484,18 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
 
   stop(): void {
     // A client that ends gets its answers first, which takes no longer than for them.
-    if (this.#ending === null) this.#writeClose(CLOSE_CODE.goingAway, "The server stops");
+    if (this.#ending !== null || this.#closeSent || this.#gone) return;
+    if (!this.#events.isBusy) return this.#goAway();
+    // What is under way may still be answered; nothing is read meanwhile. The other half of the time is the client's.
+    this.#leaveBy = this.#host.now + this.#host.settings.drainTimeoutMs / 2;
+    this.#readLater();
+    this.#watch();
+  }
+
+  #goAway(): void {
+    this.#leaveBy = 0;
+    this.#writeClose(CLOSE_CODE.goingAway, "The server stops");
+    this.#readLater();
   }
 
   kill(): void {
@@ -507,6 +526,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
       ? Infinity
       : this.#movedAt + writeTimeoutMs;
     if (this.#ending !== null) return Math.min(written, this.#endBy);
+    if (this.#leaveBy !== 0) return Math.min(written, this.#leaveBy);
     // What the client sends is not seen while it is not read from.
     if (this.#paused) return Math.min(written, this.#host.now + REST_LOOK_MS);
     const { pingIntervalMs, idleTimeoutMs } = this.#settings;
@@ -544,6 +564,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     else if (waiting > 0 && writeTimeoutMs !== 0 && now - this.#movedAt >= writeTimeoutMs) {
       this.transport.abort();
     } else if (this.#ending !== null) this.#end();
+    else if (this.#leaveBy !== 0) this.#goAway();
     else if (idleTimeoutMs !== 0 && now - this.#activeAt >= idleTimeoutMs) {
       this.#writeClose(CLOSE_CODE.goingAway, "Idle for too long");
     } else if (this.#pingedAt !== 0) {

@@ -76,7 +76,7 @@ export class FakeTransport implements Transport {
 
 /** The host. Batches are handled at once unless `isBusy`. */
 export class SocketStage implements SocketHost {
-  readonly settings = { writeTimeoutMs: 10_000, goneEventTimeoutMs: 30_000 };
+  readonly settings = { writeTimeoutMs: 10_000, goneEventTimeoutMs: 30_000, drainTimeoutMs: 10_000 };
   readonly tickets = new TicketTable(64);
   readonly timeouts = new Timeouts(0);
   readonly topics: Topics;

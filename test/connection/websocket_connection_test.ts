@@ -73,6 +73,7 @@ for (
   test(`When ${how}, the socket is in no topic, and closed in every thread`, () => {
     const stage = new SocketStage();
     const socket = openOn(stage);
+    stage.handle();
     socket.subscribe(["a"], null);
     socket.subscribe(["b"], null);
     assert.equal(stage.topics.count, 2);
@@ -352,6 +353,26 @@ test("A stop lets the answers in front of a close frame go out, and a fault that
     [SocketEvent.Error, 0],
     [SocketEvent.Close, 1007],
   ]);
+});
+
+test("A stop waits for events that are under way, reads nothing meanwhile, and for half of the drain time at most", () => {
+  for (const isHandled of [true, false]) {
+    const stage = new SocketStage();
+    stage.isBusy = true;
+    const socket = openOn(stage);
+    stage.handle();
+    receive(socket, frame({ payload: "x" }));
+    socket.stop();
+    assert.deepEqual([sent(stage), stage.transport.isPaused, socket.isBusy], [[], true, true]);
+    if (isHandled) stage.handle();
+    else {
+      stage.pass(4_990);
+      assert.deepEqual(sent(stage), []);
+      stage.pass(20);
+    }
+    assert.deepEqual(sent(stage).slice(0, 4), [0x88, 18, 0x03, 0xe9]);
+    assert.equal(stage.transport.isPaused, false);
+  }
 });
 
 // ── many control frames ──────────────────────────────────────────────────────────────────────────────────────────

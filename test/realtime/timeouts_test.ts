@@ -175,20 +175,39 @@ test("stop() closes every WebSocket with 1001, and every close handler runs befo
       gates.push(`c${i}`);
       return app.open(`/do?closegate=${encodeURIComponent(app.gate(`c${i}`))}`);
     }));
-    const busy = clients[0] as SocketClient;
+    const busy = clients.pop() as SocketClient;
     busy.text(`block ${app.gate("busy")}`);
     await app.gates.arrived("busy");
     const stopped = app.local.server.stop();
-    for (const client of clients) {
+    const leave = async (client: SocketClient): Promise<void> => {
       assert.deepEqual(await client.closing(), { code: 1001, reason: "The server stops" });
       client.sayClose(1001);
       await client.ending();
       client.socket.destroy();
-    }
-    assert.equal(app.gates.hasArrived("c0"), false);
+    };
+    for (const client of clients) await leave(client);
+    // One whose message is being handled gets the answer first.
+    assert.deepEqual([busy.close, app.gates.hasArrived("c9")], [null, false]);
     app.gates.open("busy");
+    await leave(busy);
+    assert.equal(busy.frames[0]?.text, "passed");
     await stopped;
     for (const name of gates) assert.match(app.gates.note(name), /^1001/);
+  });
+});
+
+test("stop() says 1001 after half of drainTimeoutMs to a client whose message is still being handled", async () => {
+  await withRealtime({ workers: 2, drainTimeoutMs: 1_000 }, async (app) => {
+    const client = await app.open();
+    client.text(`await ${app.gate("busy")}`);
+    await app.gates.arrived("busy");
+    const stopped = app.local.server.stop();
+    assert.deepEqual(await client.closing(), { code: 1001, reason: "The server stops" });
+    assert.equal(client.frames.length, 1);
+    app.gates.open("busy");
+    client.sayClose(1001);
+    await client.ending();
+    await stopped;
   });
 });
 
