@@ -15,6 +15,7 @@ import { CLOSE_CODE, closeForFault, encodeClosePayload, type FrameFault } from "
 import { frameBytes, writeFrame } from "../websocket/frame_encoder.ts";
 import { OPCODE, type Opcode } from "../websocket/opcode.ts";
 import { type FeedOwner, FrameFeed, type TurnHost } from "./frame_feed.ts";
+import { lingerMs } from "./linger.ts";
 import type { Protocol } from "./protocol.ts";
 import { type EventsHost, type EventsOwner, SocketEvents } from "./socket_events.ts";
 import type { Socket, SocketTable } from "./socket_table.ts";
@@ -59,9 +60,9 @@ const LOST: Ending = {
 
 /** How long the close frame waits for answers to the messages in front of the client's end, ms. */
 const ANSWER_MS = 500;
-/** How long the peer may take to answer a close frame, ms; longer as long as it takes what waits for it. */
+/** How long the peer may take to answer a close frame that the kernel has, ms. */
 const CLOSE_TIMEOUT_MS = 5_000;
-/** How long the peer may take to close after the closing handshake, ms; as above. */
+/** How long the peer may take to close after the closing handshake, ms. */
 const LINGER_MS = 2_000;
 /** How often a socket that rests is looked at, ms. */
 const REST_LOOK_MS = 1_000;
@@ -445,7 +446,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     if (this.#gone) return;
     this.#waitingSeen = 0;
     this.#movedAt = this.#host.now;
-    if (!this.#closeSent) this.#host.sockets.setBuffered(this.socketIndex, 0);
+    if (this.#closeSent) this.#watch();
+    else this.#host.sockets.setBuffered(this.socketIndex, 0);
     if (this.#wantsDrain) {
       this.#wantsDrain = false;
       this.#events.drained();
@@ -520,8 +522,11 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
       return Math.max(this.#movedAt, since) + goneEventTimeoutMs;
     }
     if (this.#early !== null) return Infinity;
-    if (this.#closeSent) return this.#movedAt + (this.#inputOver ? LINGER_MS : CLOSE_TIMEOUT_MS);
     const { writeTimeoutMs } = this.#host.settings;
+    if (this.#closeSent) {
+      const quiet = this.#inputOver ? LINGER_MS : CLOSE_TIMEOUT_MS;
+      return this.#movedAt + (this.#waitingSeen > 0 ? lingerMs(writeTimeoutMs) : quiet);
+    }
     const written = this.#waitingSeen === 0 || writeTimeoutMs === 0
       ? Infinity
       : this.#movedAt + writeTimeoutMs;
@@ -560,7 +565,8 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
     }
     const { idleTimeoutMs } = this.#settings;
     const { writeTimeoutMs } = this.#host.settings;
-    if (this.#closeSent) this.transport.abort();
+    // What the kernel has is still the client's; with octets that wait here it is a reset.
+    if (this.#closeSent) this.transport.close();
     else if (waiting > 0 && writeTimeoutMs !== 0 && now - this.#movedAt >= writeTimeoutMs) {
       this.transport.abort();
     } else if (this.#ending !== null) this.#end();
