@@ -9,7 +9,7 @@
  */
 import type { Adapter, Transport, TransportEvents } from "../adapters/adapter.ts";
 import type { HeadParser } from "../http/request_parser.ts";
-import { RingKind } from "../messages/kind.ts";
+import { HOLD_US, RingKind } from "../messages/kind.ts";
 import { RequestEncoder, requestMessageLength } from "../messages/request_message.ts";
 import type { Settings } from "../options.ts";
 import type { ChannelConsumer } from "../ring/channel.ts";
@@ -399,7 +399,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   #lookLater(): void {
     if (this.#isWatching || this.#closed) return;
     const waiting = this.#producer.waiting;
-    if (waiting <= 0 && (this.#quietLooks * LOOK_MS >= TICK_MS || !this.#isAnyBusy())) return;
+    if (waiting <= 0 && (this.#quietLooks * LOOK_MS >= TICK_MS || !this.#mayHold())) return;
     this.#isWatching = true;
     this.#headWatched = (this.#producer.tail - waiting) | 0;
     setTimeout(this.#look, LOOK_MS);
@@ -417,8 +417,9 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#lookLater();
   };
 
-  /** Whether a thread runs something synchronously. */
-  #isAnyBusy(): boolean {
+  /** Whether a thread may keep an answer to itself: handlers are fast, and one is running. */
+  #mayHold(): boolean {
+    if ((this.#control[SERVICE] ?? 0) > HOLD_US) return false;
     for (const worker of this.#workers) {
       if (worker !== null && worker !== undefined && worker.current !== 0) return true;
     }

@@ -125,3 +125,6 @@ export const UNWIND_MS = 2_000;
 
 /** A larger record is split. */
 export const MAX_RECORD_BYTES = 64 * 1024;
+
+/** How long answers of fast handlers may gather before they are announced, µs of handlers; slower ones go at once. */
+export const HOLD_US = 400;

@@ -6,7 +6,7 @@
  * for it. The bell is rung for a batch of fast handlers, at once for slow ones, and always before this thread waits.
  */
 import type { PreparedHead } from "../http/prepared_head.ts";
-import { MAX_RECORD_BYTES, OutboxKind, ResponseFlag, SendFlag } from "../messages/kind.ts";
+import { HOLD_US, MAX_RECORD_BYTES, OutboxKind, ResponseFlag, SendFlag } from "../messages/kind.ts";
 import { ChannelProducer } from "../ring/channel.ts";
 import {
   type ChannelBuffers,
@@ -20,8 +20,6 @@ import { Doorbell } from "../ring/parking.ts";
 
 /** Answers of fast handlers that may gather before the bell is rung. */
 const BATCH = 32;
-/** The time that handlers take to gather them, µs: slower ones have each answer announced at once. */
-const HOLD_US = 400;
 
 /** Up to here a loop beats the encoder, which wants a view. */
 const SHORT_TEXT = 48;
