@@ -464,6 +464,9 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   /** Nothing may follow a close frame. */
   #closeSentNow(): void {
     this.#closeSent = true;
+    // The client's close frame is waited for.
+    this.#leaveBy = 0;
+    this.#readLater();
     this.#host.sockets.closing(this);
     this.#dropTopics();
     this.#movedAt = this.#host.now;
@@ -495,9 +498,7 @@ export class WebSocketConnection implements Protocol, Socket, Subscriber, Timed,
   }
 
   #goAway(): void {
-    this.#leaveBy = 0;
     this.#writeClose(CLOSE_CODE.goingAway, "The server stops");
-    this.#readLater();
   }
 
   kill(): void {

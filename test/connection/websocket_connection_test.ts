@@ -391,6 +391,19 @@ test("A stop waits for events that are under way, reads nothing meanwhile, and f
   }
 });
 
+test("A handler that closes while the server stops has the client's close frame read", () => {
+  const stage = new SocketStage();
+  stage.isBusy = true;
+  const socket = openOn(stage);
+  stage.handle();
+  receive(socket, frame({ payload: "x" }));
+  socket.stop();
+  socket.close(4000, "x");
+  assert.equal(stage.transport.isPaused, false);
+  receive(socket, frame({ opcode: 8, payload: closePayload(4000) }));
+  assert.equal(stage.transport.hasEnded, true);
+});
+
 // ── many control frames ──────────────────────────────────────────────────────────────────────────────────────────
 
 const pings = (from: number, to: number): Uint8Array =>
