@@ -110,6 +110,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
   #headSeen = 0;
   #headMovedAt = 0;
   #ticker: ReturnType<typeof setInterval> | null = null;
+  /** When the last tick was. */
+  #tickedAt: number;
   #closed = false;
   readonly #endTurn: () => void;
 
@@ -119,6 +121,7 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#adapter = adapter;
     this.#owner = owner;
     this.now = performance.now();
+    this.#tickedAt = this.now;
     this.tickets = new TicketTable(TICKETS);
     this.timeouts = new Timeouts(this.now);
     this.#control = new Int32Array(ring.control);
@@ -534,7 +537,8 @@ export class IoThread implements ConnectionHost, DeliveryHost, SocketHost, Trans
     this.#setClock();
     const now = this.now;
     this.#drain();
-    this.timeouts.advance(now);
+    this.timeouts.advance(now, this.#tickedAt);
+    this.#tickedAt = now;
     this.#shedOld(now);
     this.#shedHeld(now);
     this.#checkDeadlines(now);

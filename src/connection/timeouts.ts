@@ -4,7 +4,9 @@
  *
  * Cheap for what nearly never fires: `dueAt` of an entry may be moved later at any time by a plain assignment, and
  * the wheel finds out when the old slot comes round. Only a move to an earlier time needs `schedule`.
- * Resolution: one tick. A due time is never early, and at most about one tick late while the thread turns.
+ * Resolution: one tick. A due time is never early. While the thread turns it is at most about two ticks late: what was
+ * due at a tick fires at the next one. In between the thread has read what clients had sent, so that a standstill of
+ * the thread itself (garbage, a busy machine) is not taken for the silence of its clients.
  */
 
 /** The length of a tick, ms. */
@@ -69,9 +71,13 @@ export class Timeouts {
     entry.filing = null;
   }
 
-  /** Fires what is due. */
-  advance(now: number): void {
-    const target = Math.floor(now / TICK_MS);
+  /**
+   * Fires what was due at a time, and still is.
+   *
+   * @param until when it must have been due, at most `now`
+   */
+  advance(now: number, until: number = now): void {
+    const target = Math.floor(until / TICK_MS);
     while (this.#tick < target) {
       this.#tick++;
       const slot = this.#slots[this.#tick % SLOTS];
@@ -82,7 +88,7 @@ export class Timeouts {
         if (entry === null || entry.filedAt !== this.#tick) continue;
         entry.filedAt = -1;
         entry.filing = null;
-        if (entry.dueAt > now) this.schedule(entry);
+        if (entry.dueAt > until) this.schedule(entry);
         else entry.onDue(now);
       }
     }

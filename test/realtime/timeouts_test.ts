@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { blockFor } from "../fixtures/gate_side.ts";
 import { get } from "../support/raw_client.ts";
 import { until } from "../support/until.ts";
 import { frame } from "../websocket/client_frames.ts";
@@ -33,6 +34,19 @@ test("A silent client is pinged; one that answers stays, and so does one that sa
     talking.send(frame({ opcode: 0, payload: "" }));
     await talking.until("the answer comes", () => talking.frames.at(-1)?.text === "xx");
     assert.equal(answering.close, null);
+  });
+});
+
+test("The standstill of the server's own thread is not the silence of its clients", async () => {
+  await shared.run(async (app) => {
+    const client = await app.open("/do?ping=100");
+    for (let seen = 1; seen <= 3; seen++) {
+      await client.until("a ping comes", () => pings(client) >= seen);
+      client.pong();
+      // The server runs in this thread: it finds the time of the pong over before it can read it.
+      blockFor(300);
+    }
+    await client.until("the server goes on to ping", () => pings(client) >= 4);
   });
 });
 
