@@ -4,6 +4,7 @@
  * npm packages are compared with package-lock.json by name and version, so a stale node_modules is noticed after a
  * pull. Debian packages are installed only as root; anybody else is told the command.
  */
+import { arch, platform } from "node:process";
 
 /**
  * No package needs an install script: the Bun and Node binaries lie in platform packages (see package.json). Two of
@@ -42,8 +43,16 @@ export async function installChromium(): Promise<string> {
   return installed;
 }
 
+interface LockedPackage {
+  readonly version?: string;
+  readonly optional?: boolean;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+  readonly libc?: readonly string[];
+}
+
 interface Lockfile {
-  readonly packages: Record<string, { readonly version?: string; readonly optional?: boolean } | undefined>;
+  readonly packages: Record<string, LockedPackage | undefined>;
 }
 
 async function whyStale(): Promise<string | undefined> {
@@ -56,13 +65,17 @@ async function whyStale(): Promise<string | undefined> {
   for (const [path, entry] of Object.entries(wanted.packages)) {
     if (path === "" || entry === undefined) continue;
     const installed = present.packages[path];
-    // An optional package may be absent because it is for another platform.
-    if (installed === undefined && entry.optional === true) continue;
+    if (installed === undefined && entry.optional === true && !isForHere(entry)) continue;
     if (installed?.version !== entry.version) {
       return `${path} is ${installed?.version ?? "missing"}, the lock says ${entry.version}`;
     }
   }
   return undefined;
+}
+
+/** Whether npm installs this optional package here; false where only npm can tell (the C library). */
+function isForHere({ os, cpu, libc }: LockedPackage): boolean {
+  return (os?.includes(platform) ?? true) && (cpu?.includes(arch) ?? true) && libc === undefined;
 }
 
 async function readLockfile(path: string): Promise<Lockfile | undefined> {

@@ -44,7 +44,7 @@ router.get("/publish", () => {
 router.websocket("/echo", { message: (socket, message) => void socket.send(message) }, SOCKETS);
 router.websocket("/idle", { open: (socket) => socket.subscribe("all") }, SOCKETS);
 
-router.all("/files/*", tus({ store: new FileStore(UPLOADS), sweepIntervalMs: 0 }).fetch, { maxBodyBytes: 0 });
+router.mount("/files", tus({ store: new FileStore(UPLOADS), sweepIntervalMs: 0 }));
 router.get("/download", (request) => fileResponse(request, LARGE_FILE));
 
 export default router;
