@@ -62,15 +62,15 @@ for (
 
 test("What became due since the last tick has time until the next one to be put off", () => {
   const wheel = new Timeouts(0);
-  const [put, left] = [new Entry(100), new Entry(100)];
-  for (const entry of [put, left]) wheel.schedule(entry);
+  const [postponed, silent] = [new Entry(100), new Entry(100)];
+  for (const entry of [postponed, silent]) wheel.schedule(entry);
   wheel.advance(500, 80);
-  assert.deepEqual([put.fired, left.fired], [[], []]);
-  put.dueAt = 900;
+  assert.deepEqual([postponed.fired, silent.fired], [[], []]);
+  postponed.dueAt = 900;
   wheel.advance(520, 500);
-  assert.deepEqual([put.fired, left.fired], [[], [520]]);
+  assert.deepEqual([postponed.fired, silent.fired], [[], [520]]);
   run(wheel, 540, 1000);
-  assert.deepEqual(put.fired, [900]);
+  assert.deepEqual(postponed.fired, [900]);
 });
 
 test("An entry that is never due is not filed", () => {

@@ -23,7 +23,7 @@ export function fetchResponse(router: Router, method: string, path: string): Res
 }
 
 /** What happened in the form of the vectors: the result of a handler, or status and Allow. */
-export function describe(result: HandlerResult | Promise<HandlerResult>): string {
+export function outcomeOf(result: HandlerResult | Promise<HandlerResult>): string {
   if (!(result instanceof Response)) return String(result);
   const allow = result.headers.get("allow");
   return allow === null ? String(result.status) : `${result.status} ${allow}`;

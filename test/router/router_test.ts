@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { CartoucheError } from "../../src/errors.ts";
 import type { Handler, Middleware } from "../../src/handler.ts";
 import { Router } from "../../src/router/router.ts";
-import { describe, fakeRequest, fetchResponse } from "./fake_request.ts";
+import { fakeRequest, fetchResponse, outcomeOf } from "./fake_request.ts";
 import { VECTORS } from "./route_vectors.ts";
 
 const handler = (): string => "";
@@ -23,7 +23,7 @@ for (const vector of VECTORS) {
     }
     for (const [method, path, answer, params] of vector.rows) {
       const request = fakeRequest(method, path);
-      assert.equal(describe(router.fetch(request)), answer, `${method} ${path}`);
+      assert.equal(outcomeOf(router.fetch(request)), answer, `${method} ${path}`);
       assert.deepEqual(Object.entries(request.params), Object.entries(params ?? {}), `${method} ${path}`);
     }
   });
@@ -205,7 +205,7 @@ test("Router is as it was after a refusal", () => {
   assert.throws(() => router.post("/**/*", handler), { code: "ERR_PATTERN" });
   assert.throws(() => router.put("/a", handler, { deadlineMs: -1 }), { code: "ERR_OPTION" });
   router.get("/a", handler);
-  assert.equal(describe(router.fetch(fakeRequest("POST", "/a"))), "405 GET, HEAD, OPTIONS");
+  assert.equal(outcomeOf(router.fetch(fakeRequest("POST", "/a"))), "405 GET, HEAD, OPTIONS");
 });
 
 test("Router refuses arguments of the wrong type", () => {
@@ -288,7 +288,7 @@ test("Router hands what is below a prefix to a mounted router", () => {
     ["OPTIONS", "*", "204 GET, HEAD, POST, OPTIONS"],
   ];
   for (const [method, path, answer] of rows) {
-    assert.equal(describe(router.fetch(fakeRequest(method, path))), answer, `${method} ${path}`);
+    assert.equal(outcomeOf(router.fetch(fakeRequest(method, path))), answer, `${method} ${path}`);
   }
 });
 
@@ -322,7 +322,7 @@ test("Router hands requests to any other app as they are", () => {
   const router = new Router().mount("/x", app);
   assert.equal(router.fetch(fakeRequest("PUT", "/x")), "app /x");
   assert.equal(router.fetch(fakeRequest("PUT", "/x/y/")), "app /x/y/");
-  assert.equal(describe(router.fetch(fakeRequest("PUT", "/xy"))), "404");
+  assert.equal(outcomeOf(router.fetch(fakeRequest("PUT", "/xy"))), "404");
 });
 
 test("Router mounts below a route of every method for the bare prefix", () => {

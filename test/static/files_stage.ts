@@ -22,6 +22,7 @@ export function request(path: string, fields: Record<string, string> = {}, metho
   };
 }
 
+/** Writes a file as of then. */
 export function write(path: string, content: string | Uint8Array): void {
   writeFileSync(path, content);
   utimesSync(path, MODIFIED / 1000, MODIFIED / 1000);

@@ -1,6 +1,8 @@
 /**
  * A table of what `Response` does by the Fetch standard, for any class that claims to be one.
  * Runs on: any; runtime API: none
+ *
+ * Long, because it is one table; `fast_response_test.ts` runs it.
  */
 import { NativeResponse } from "../../src/worker/fast_response.ts";
 
