@@ -1,7 +1,7 @@
 /**
  * Checks that the documentation says what the code does: each option has its row in docs/options.md with the default
- * that stands in src/options.ts, the doc comments there name the same default, and relative links in Markdown files
- * lead to files and headings that exist.
+ * that stands in src/options.ts, the doc comments there name the same default, relative links in Markdown files lead
+ * to files and headings that exist, and so do files that comments of the code name.
  *
  * A row is `| name | default | … |`, with or without backticks; numbers may have "," or "_" between digits. The code
  * blocks are checked by `deno check --doc-only` (scripts/check.ts).
@@ -74,6 +74,25 @@ export function checkLinks(
       faults.push(`${path}:${line}: ${goal} has no heading #${anchor}`);
     }
   }
+  return faults;
+}
+
+/**
+ * Checks the files that a comment names in backticks, with their folder: `docs/ring.md`. The beginning may be left out.
+ * Returns a line for each that is nowhere.
+ *
+ * @param files all files of the tree
+ */
+export function checkPaths(path: string, text: string, files: readonly string[]): string[] {
+  const faults: string[] = [];
+  text.split("\n").forEach((line, index) => {
+    const comment = /^\s*(?:\/?\*|\/\/)(.*)/.exec(line)?.[1] ?? "";
+    for (const [, name = ""] of comment.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|mjs|md|html|lua))`/g)) {
+      if (!files.some((file) => file === name || file.endsWith(`/${name}`))) {
+        faults.push(`${path}:${index + 1}: ${name} does not exist`);
+      }
+    }
+  });
   return faults;
 }
 
@@ -160,6 +179,9 @@ if (import.meta.main) {
   const faults = checkOptions(DEFAULTS, read(OPTIONS) ?? "", read(OPTIONS_DOC));
   if (!pages.includes("README.md")) faults.push("README.md is missing");
   for (const page of pages) faults.push(...checkLinks(page, read(page) ?? "", read, isFolder));
+  const files = filesIn(".", "");
+  const code = files.filter((file) => file.endsWith(".ts"));
+  for (const file of code) faults.push(...checkPaths(file, read(file) ?? "", files));
   finishCheck(
     faults,
     `${Object.keys(DEFAULTS).length} defaults and the links of ${pages.length} pages are right`,

@@ -1,6 +1,6 @@
 /**
- * Tests of the examples websocket_echo, chat, advanced_chat and sse, as `shared/contract.md` describes them: each in a
- * process of its own, on the runtime that runs the test.
+ * Tests of the examples websocket_echo, chat, advanced_chat and sse: each in a process of its own, on the runtime that
+ * runs the test.
  * Runs on: any; runtime API: none
  */
 import assert from "node:assert/strict";

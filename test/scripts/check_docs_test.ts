@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkLinks, checkOptions } from "../../scripts/check_docs.ts";
+import { checkLinks, checkOptions, checkPaths } from "../../scripts/check_docs.ts";
 
 const DEFAULTS = { port: 8080, hostname: "127.0.0.1", deadlineMs: 30_000, compress: true, logLevel: "info" };
 const SOURCE = `export interface ServeOptions {
@@ -90,3 +90,12 @@ for (
     assert.equal(faultsOfLinks(`# Page\n${link}\n`).length, 1);
   });
 }
+
+test("Files that comments name exist, from the root or from anywhere", () => {
+  const files = ["docs/ring.md", "test/fixtures/app.ts"];
+  const text = '/** `docs/ring.md` */\n// `fixtures/app.ts`, `app.js`\nconst path = "`docs/gone.md`";\n';
+  assert.deepEqual(checkPaths("a.ts", text, files), []);
+  assert.deepEqual(checkPaths("a.ts", `${text} * See \`docs/gone.md\`.\n`, files), [
+    "a.ts:4: docs/gone.md does not exist",
+  ]);
+});
