@@ -3,7 +3,8 @@
  * Runs on: worker; runtime API: none
  *
  * A prepared head is `responseHead`'s, cut in two where the value of Content-Length stands. It holds for one second,
- * because of Date. Making a head costs 0.2 to 0.4 µs, finding one 0.02 (`bench/http/response_head_bench.ts`).
+ * because of Date. Making a head with one field costs 0.4 µs on Bun, 1.2 on Deno and 1.9 on Node, finding it 0.02
+ * (`bench/http/response_head_bench.ts`; 2 virtual cores, Intel Xeon, 2026-11-28).
  */
 import { encodeHead, type RequestFacts, responseHead } from "./response_head.ts";
 
